@@ -1,0 +1,107 @@
+"""The strict reading shell around python-jose: compact JWS in, checked header and claims out, or a refusal.
+
+python-jose keeps the keys and does the arithmetic. Everything that it reads too kindly is read here instead: base64url,
+JSON, `alg`, `kid`, `typ` and `crit` (RFC 7515, RFC 8725). Access tokens are read by `tokens.py`, which stands on this.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from gatepost.encoding import MalformedError, decode_segment, parse_json_object
+from gatepost.keys import KeySet
+
+MAX_TOKEN_LENGTH = 8192
+
+# Each would let the sender choose the key or change what is signed (RFC 8725 §3.10, RFC 7515 §4.1.11, RFC 7797).
+_FORBIDDEN_IN_HEADER = frozenset({"crit", "b64", "jku", "x5u", "x5c"})
+
+
+class TokenRefused(Exception):  # noqa: N818  # a refusal is an outcome, not an error
+    """The token is not good here. `reason` is for the log alone, and never holds any text of the token."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownKey(TokenRefused):
+    """The header names a `kid` that is not in the key set: worth one look for newer keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jws:
+    """A well-formed compact JWS whose signature nobody has checked yet: trust nothing in it."""
+
+    header: dict[str, object]
+    signing_input: bytes = field(repr=False)
+    payload: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def token_digest(token: str) -> bytes:
+    """SHA-256 of the whole token, for caches. Not for revocation: that goes by `jti`."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def parse_jws(token: str) -> Jws:
+    """Split a compact JWS strictly (RFC 7515 §7.1): bounded, ASCII, three canonical base64url parts, a JSON header.
+
+    Raises `TokenRefused` for anything else, and for header members that would steer the verification.
+    """
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise TokenRefused("longer than 8 KiB")
+    try:
+        parsed = _split(token)
+    except Exception as problem:  # noqa: BLE001  # whatever hostile input makes a parser throw is a refusal, never a 500
+        raise TokenRefused(f"malformed: {type(problem).__name__}") from None
+    if not _FORBIDDEN_IN_HEADER.isdisjoint(parsed.header):
+        raise TokenRefused("the header has a member that is not allowed")
+    return parsed
+
+
+def read_jws(
+    token: str, keys: KeySet, *, typ: str, typ_optional: bool = False
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Check the form, the type, the key and the signature, and only then parse the claims: `(header, claims)`.
+
+    `typ` is compared without case and with or without `application/` (RFC 7515 §4.1.9); `typ_optional` also takes a
+    token that has none. Raises `UnknownKey` for a `kid` that is not in `keys`, `TokenRefused` for all else.
+    """
+    parsed = parse_jws(token)
+    header = parsed.header
+    if "jwk" in header:
+        raise TokenRefused("the header brings its own key")
+    if not (typ_optional and "typ" not in header):
+        _check_typ(header.get("typ"), typ)
+    kid, alg = header.get("kid"), header.get("alg")
+    if not isinstance(kid, str) or not isinstance(alg, str):
+        raise TokenRefused("kid or alg is not a string")
+    key = keys.find(kid)
+    if key is None:
+        raise UnknownKey("unknown kid")
+    if alg != key.alg:
+        raise TokenRefused("alg is not the key's")
+    try:
+        genuine = key.verify(parsed.signing_input, parsed.signature)
+        claims = parse_json_object(parsed.payload) if genuine else {}
+    except Exception as problem:  # noqa: BLE001  # as in parse_jws
+        raise TokenRefused(f"malformed: {type(problem).__name__}") from None
+    if not genuine:
+        raise TokenRefused("bad signature")
+    return header, claims
+
+
+def _split(token: str) -> Jws:
+    raw = token.encode("ascii")
+    signing_input, _, signature = raw.rpartition(b".")
+    header, _, payload = signing_input.partition(b".")
+    if not (header and payload and signature) or b"." in payload:
+        raise MalformedError("not three segments")
+    return Jws(
+        parse_json_object(decode_segment(header)), signing_input, decode_segment(payload), decode_segment(signature)
+    )
+
+
+def _check_typ(found: object, wanted: str) -> None:
+    if not isinstance(found, str) or found.lower().removeprefix("application/") != wanted.lower():
+        raise TokenRefused("typ is another token type")
