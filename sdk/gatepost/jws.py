@@ -9,23 +9,12 @@ from dataclasses import dataclass, field
 
 from gatepost.encoding import MalformedError, decode_segment, parse_json_object
 from gatepost.keys import KeySet
+from gatepost.refusals import TokenRefused, UnknownKey
 
 MAX_TOKEN_LENGTH = 8192
 
 # Each would let the sender choose the key or change what is signed (RFC 8725 §3.10, RFC 7515 §4.1.11, RFC 7797).
 _FORBIDDEN_IN_HEADER = frozenset({"crit", "b64", "jku", "x5u", "x5c"})
-
-
-class TokenRefused(Exception):  # noqa: N818  # a refusal is an outcome, not an error
-    """The token is not good here. `reason` is for the log alone, and never holds any text of the token."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class UnknownKey(TokenRefused):
-    """The header names a `kid` that is not in the key set: worth one look for newer keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +41,7 @@ def parse_jws(token: str) -> Jws:
         raise TokenRefused("longer than 8 KiB")
     try:
         parsed = _split(token)
-    except Exception as problem:  # noqa: BLE001  # whatever hostile input makes a parser throw is a refusal, never a 500
+    except Exception as problem:  # whatever hostile input makes a parser throw is a refusal, never a 500
         raise TokenRefused(f"malformed: {type(problem).__name__}") from None
     if not _FORBIDDEN_IN_HEADER.isdisjoint(parsed.header):
         raise TokenRefused("the header has a member that is not allowed")
@@ -84,7 +73,7 @@ def read_jws(
     try:
         genuine = key.verify(parsed.signing_input, parsed.signature)
         claims = parse_json_object(parsed.payload) if genuine else {}
-    except Exception as problem:  # noqa: BLE001  # as in parse_jws
+    except Exception as problem:  # as in parse_jws
         raise TokenRefused(f"malformed: {type(problem).__name__}") from None
     if not genuine:
         raise TokenRefused("bad signature")

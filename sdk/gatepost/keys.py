@@ -139,6 +139,6 @@ def _load_rsa(document: Mapping[str, object], alg: str) -> _Verifies:
 def _construct(material: object, alg: str) -> _Verifies:
     try:
         key: _Verifies = jwk.construct(material, alg)
-    except Exception as problem:  # noqa: BLE001  # python-jose lets KeyError, TypeError and its backend's through
+    except Exception as problem:  # python-jose lets KeyError, TypeError and its backend's through
         raise UnusableKeyError(f"the key cannot be used: {type(problem).__name__}") from None
     return key

@@ -20,13 +20,19 @@ class RevocationKind(StrEnum):
     USER = "user"
     CLIENT = "client"
     SIGNING_KEY = "kid"
+    SECRET = "secret"
+
+
+_EPOCHS = frozenset({RevocationKind.USER, RevocationKind.CLIENT, RevocationKind.SECRET})
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """One revocation, and the moment after which it no longer matters because everything it names has expired.
 
-    For `USER` and `CLIENT`, credentials of an epoch below `epoch` are refused; for the other kinds `epoch` is 0.
+    For `USER` and `CLIENT`, credentials of an epoch below `epoch` are refused. `SECRET` says that the subject's password
+    or client secret has changed: what was verified under an older epoch must be verified again, tokens live on. For the
+    other kinds `epoch` is 0.
     """
 
     kind: RevocationKind
@@ -73,7 +79,7 @@ class RevocationSet:
     def add(self, entry: Revocation) -> bool:
         """Take in one entry; True when it told something new. Entries may come twice and in any order."""
         key = (entry.kind, entry.subject)
-        if entry.kind in (RevocationKind.USER, RevocationKind.CLIENT):
+        if entry.kind in _EPOCHS:
             known = self._epochs.get(key)
             if known is not None and known[0] >= entry.epoch:
                 if known[1] < entry.until:
@@ -114,6 +120,10 @@ class RevocationSet:
     def client_epoch(self, client_id: str) -> int:
         """The lowest epoch at which credentials of this client are still good; 0 when nothing is known."""
         return self._epochs.get((RevocationKind.CLIENT, client_id), (0,))[0]
+
+    def secret_epoch(self, owner: str) -> int:
+        """The lowest epoch at which a verified password or client secret of this owner may still be remembered."""
+        return self._epochs.get((RevocationKind.SECRET, owner), (0,))[0]
 
     def refuses(self, token: Revocable) -> str | None:
         """Why this token is refused (for the log alone), or None when nothing revokes it."""

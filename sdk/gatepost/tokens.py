@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from gatepost.jws import TokenRefused, UnknownKey, read_jws, token_digest
+from gatepost.jws import read_jws, token_digest
 from gatepost.keys import KeySet, VerificationKey
 from gatepost.principal import Kind, Principal, Scheme
+from gatepost.refusals import TokenRefused, UnknownKey
 from gatepost.scopes import ScopeSyntaxError, parse_scope
 
 __all__ = [
