@@ -111,7 +111,9 @@ def _parse_entry(item: object) -> Revocation | None:
         raise FetchError("a revocation names nothing")
     if type(until) is not int or type(epoch) is not int or not 0 <= until <= _LAST_NUMERIC_DATE or epoch < 0:
         raise FetchError("a revocation has no end or no epoch")
-    if kind not in RevocationKind:
+    try:
+        known_kind = RevocationKind(kind)
+    except ValueError:
         _log.info("a kind of revocation that this version does not know was passed over")
         return None
-    return Revocation(RevocationKind(kind), subject, datetime.fromtimestamp(until, UTC), epoch)
+    return Revocation(known_kind, subject, datetime.fromtimestamp(until, UTC), epoch)

@@ -63,7 +63,9 @@ async def fetch_json(
             if answer.status_code != httpx2.codes.OK:
                 raise FetchError(f"answered {answer.status_code}", answer.status_code)
             return Fetched(parse_json_object(await _body(answer, limit)), answer.headers.get("cache-control", ""))
-    except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as problem:
+    except FetchError:
+        raise
+    except Exception as problem:  # network, TLS, HTTP, JSON: for the caller all the same, and none may end its loop
         raise FetchError(f"no usable answer: {type(problem).__name__}") from problem
 
 
@@ -71,7 +73,7 @@ async def _body(answer: httpx2.Response, limit: int) -> bytes:
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise FetchError("the answer is compressed, so its size cannot be bounded")
     body = bytearray()
-    async for chunk in answer.aiter_raw():
+    async for chunk in answer.aiter_bytes():
         body += chunk
         if len(body) > limit:
             raise FetchError(f"the answer is longer than {limit} bytes")

@@ -1,4 +1,4 @@
-"""The issuer's published keys, kept at hand: fetched once, renewed in the background, looked up again for a new `kid`."""
+"""The issuer's published keys: fetched once, renewed in the background, looked up again for an unknown `kid`."""
 
 import asyncio
 import logging
@@ -15,7 +15,8 @@ MIN_LIFE = timedelta(minutes=1)
 MAX_LIFE = timedelta(hours=1)
 DEFAULT_LIFE = timedelta(minutes=5)
 MAX_STALE = timedelta(hours=24)
-RETRY_AFTER = timedelta(seconds=10)
+LOOK_AGAIN_AFTER = timedelta(seconds=10)
+FIRST_LOOK_AGAIN_AFTER = timedelta(seconds=1)
 MAX_DOCUMENT_LENGTH = 100_000
 
 _MAX_AGE = re.compile(r'(?:^|[\s,])max-age="?(\d{1,9})', re.ASCII | re.IGNORECASE)
@@ -26,8 +27,9 @@ class JwksCache:
     """The key set of one issuer, from `{issuer}/.well-known/jwks.json`. Belongs to one event loop.
 
     A set is used for as long as `Cache-Control: max-age` says, within 1 minute and 1 hour, and then renewed while
-    requests go on with the old one. Fetches never overlap, and two are at least 10 seconds apart. When the issuer
-    cannot be reached the last good set stays good for `max_stale`; with none, or an older one, `KeysUnknown`.
+    requests go on with the old one. Fetches never overlap, and two are at least 10 seconds apart (1 second while there
+    is no set at all). When the issuer cannot be reached the last good set stays good for `max_stale`; with none, or
+    an older one, `KeysUnknown`.
     """
 
     def __init__(self, issuer: str, client: httpx2.AsyncClient, *, max_stale: timedelta = MAX_STALE) -> None:
@@ -76,7 +78,8 @@ class JwksCache:
     def _start(self, now: datetime) -> asyncio.Task[None] | None:
         if self._flight is not None and not self._flight.done():
             return self._flight
-        if self._tried_at is not None and now - self._tried_at < RETRY_AFTER:
+        pause = FIRST_LOOK_AGAIN_AFTER if self.current is None else LOOK_AGAIN_AFTER
+        if self._tried_at is not None and timedelta(0) <= now - self._tried_at < pause:
             return None
         self._tried_at = now
         self._flight = asyncio.create_task(self._fetch(now))

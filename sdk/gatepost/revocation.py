@@ -30,9 +30,9 @@ _EPOCHS = frozenset({RevocationKind.USER, RevocationKind.CLIENT, RevocationKind.
 class Revocation:
     """One revocation, and the moment after which it no longer matters because everything it names has expired.
 
-    For `USER` and `CLIENT`, credentials of an epoch below `epoch` are refused. `SECRET` says that the subject's password
-    or client secret has changed: what was verified under an older epoch must be verified again, tokens live on. For the
-    other kinds `epoch` is 0.
+    For `USER` and `CLIENT`, credentials of an epoch below `epoch` are refused. `SECRET` says that the subject's
+    password or client secret has changed: what was verified under an older epoch must be verified again, tokens live
+    on. For the other kinds `epoch` is 0.
     """
 
     kind: RevocationKind
@@ -85,7 +85,7 @@ class RevocationSet:
                 if known[1] < entry.until:
                     self._epochs[key] = (known[0], entry.until)
                 return False
-            self._epochs[key] = (entry.epoch, entry.until)
+            self._epochs[key] = (entry.epoch, entry.until if known is None else max(known[1], entry.until))
         else:
             until = self._named.get(key)
             if until is not None:
