@@ -1,0 +1,59 @@
+"""Scopes in plain words, and roles as named sets of them."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from gatepost.scopes import is_scope
+from service.protocol.errors import Invalid
+
+BUILT_IN: Mapping[str, str] = MappingProxyType(
+    {
+        "account:read": "See your own sessions and API keys",
+        "account:write": "Change your password, end your sessions, make and revoke your API keys",
+        "admin:users:read": "See all users and their sessions",
+        "admin:users:write": "Create, change and disable users and end their sessions",
+        "admin:clients:read": "See all clients",
+        "admin:clients:write": "Create, change and disable clients",
+        "admin:keys:read": "See the signing keys",
+        "admin:keys:write": "Rotate and retire signing keys",
+        "revocations:read": "Follow the feed of revocations",
+    }
+)
+EVERYONE = frozenset({"account:read", "account:write"})
+ADMIN_ROLE = "admin"
+_RESERVED = ("admin:", "account:", "revocations:")
+
+
+class Catalogue:
+    """Every role, and the scopes that have a description.
+
+    Any well-formed scope may be granted; only names under `admin:`, `account:` and `revocations:` must be ones that
+    Gatepost itself knows, so that a typing error there is caught. The role `admin` holds every built-in scope.
+    """
+
+    def __init__(self, *, scopes: Mapping[str, str] | None = None, roles: Mapping[str, Iterable[str]] | None = None):
+        self.descriptions = MappingProxyType({**BUILT_IN, **(scopes or {})})
+        named = {ADMIN_ROLE: frozenset(BUILT_IN), **{name: frozenset(held) for name, held in (roles or {}).items()}}
+        self.roles: Mapping[str, frozenset[str]] = MappingProxyType(named)
+
+    def effective(self, roles: Iterable[str], scopes: Iterable[str]) -> frozenset[str]:
+        """What a person with these roles and scopes of their own may do; a role that is gone gives nothing."""
+        held = frozenset(scopes) | EVERYONE
+        return held.union(*(self.roles.get(role, frozenset()) for role in roles))
+
+    def checked_scopes(self, scopes: Iterable[str]) -> frozenset[str]:
+        """The scopes, if each may be granted. Raises `Invalid` for `scopes` naming the first that may not."""
+        wanted = frozenset(scopes)
+        for scope in sorted(wanted):
+            if not is_scope(scope):
+                raise Invalid("scopes", "A scope is one word of printable ASCII, 128 characters at most.")
+            if scope.startswith(_RESERVED) and scope not in BUILT_IN:
+                raise Invalid("scopes", f"There is no scope {scope}.", rule="unknown_scope")
+        return wanted
+
+    def checked_roles(self, roles: Iterable[str]) -> frozenset[str]:
+        """The roles, if each exists. Raises `Invalid` for `roles` naming the ones that there are."""
+        wanted = frozenset(roles)
+        if wanted - self.roles.keys():
+            raise Invalid("roles", f"The roles are: {', '.join(sorted(self.roles))}.", rule="unknown_role")
+        return wanted

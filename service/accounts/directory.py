@@ -1,0 +1,190 @@
+"""The people of this service: creating, changing and disabling them, and their passwords."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Protocol
+
+from service.access.catalogue import ADMIN_ROLE, Catalogue
+from service.accounts.account import PasswordHashes, SetupLinks, User, Users
+from service.accounts.names import parse_email, parse_username
+from service.accounts.passwords import PasswordPolicy, normalize_password
+from service.identifiers import new_id
+from service.protocol.errors import Conflict, InvalidLogin, InvalidToken, NotFound
+from service.revocation.acts import Act, Acts
+
+SETUP_LINK_LIFE = timedelta(minutes=15)
+
+
+class EndsSessions(Protocol):
+    """What accounts need of sessions."""
+
+    async def end_all_in(self, act: Act, user_id: str, *, why: str, now: datetime, but: str | None = None) -> int:
+        """End a person's sessions, except `but`, as part of an act; how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """What to change; None leaves a field as it is."""
+
+    roles: Iterable[str] | None = None
+    scopes: Iterable[str] | None = None
+    email: str | None = None
+    disabled: bool | None = None
+
+
+class Directory:
+    """Every act on accounts. Each is one transaction with its revocations."""
+
+    def __init__(
+        self,
+        acts: Acts,
+        users: Users,
+        links: SetupLinks,
+        hashes: PasswordHashes,
+        policy: PasswordPolicy,
+        catalogue: Catalogue,
+        ending: EndsSessions,
+    ) -> None:
+        self._acts = acts
+        self._users = users
+        self._links = links
+        self._hashes = hashes
+        self._policy = policy
+        self._catalogue = catalogue
+        self._ending = ending
+
+    async def get(self, user_id: str) -> User:
+        """One person. Raises `NotFound`."""
+        user = await self._users.find(user_id)
+        if user is None:
+            raise NotFound(public="There is no such user.")
+        return user
+
+    async def page(self, *, search: str, after: str, limit: int) -> Sequence[User]:
+        """People in order of id, past `after`."""
+        return await self._users.page(search=search, after=after, limit=limit)
+
+    async def create(
+        self,
+        username: str,
+        password: str,
+        *,
+        email: str | None,
+        roles: Iterable[str],
+        scopes: Iterable[str],
+        now: datetime,
+    ) -> User:
+        """Add a person. Raises `Invalid` for a name, address, password, role or scope, `Conflict` for a taken name."""
+        user, secret = self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
+        user = replace(user, password_hash=await self._hashes.hash(secret))
+        async with self._acts.begin(now) as act:
+            await self._users.add(act.tx, user)
+        return user
+
+    async def change(self, user_id: str, change: UserChange, *, now: datetime) -> User:
+        """Apply a change; credentials issued before are looked at anew everywhere. Disabling ends all sessions.
+
+        Raises `NotFound`, `Invalid`, and `Conflict` when no enabled administrator would be left.
+        """
+        before = await self.get(user_id)
+        after = replace(
+            before,
+            roles=before.roles if change.roles is None else self._catalogue.checked_roles(change.roles),
+            scopes=before.scopes if change.scopes is None else self._catalogue.checked_scopes(change.scopes),
+            email=before.email if change.email is None else parse_email(change.email),
+            disabled_at=before.disabled_at if change.disabled is None else (now if change.disabled else None),
+        )
+        async with self._acts.begin(now) as act:
+            epoch = await self._users.change(
+                act.tx,
+                user_id,
+                roles=after.roles,
+                scopes=after.scopes,
+                email=after.email,
+                disabled_at=after.disabled_at,
+            )
+            if ADMIN_ROLE in before.roles and before.active and await self._users.count_active_admins(act.tx) == 0:
+                raise Conflict(public="The last administrator cannot be disabled or lose the role.")
+            await act.raise_user_epoch(user_id, epoch, why="account changed")
+            if not after.active:
+                await self._ending.end_all_in(act, user_id, why="account disabled", now=now)
+        return replace(after, epoch=epoch)
+
+    async def change_own_password(
+        self, user_id: str, *, current: str, new: str, keep_session: str | None, now: datetime
+    ) -> None:
+        """Replace a password by someone who knows it; every other session ends (ASVS 7.4.3).
+
+        Raises `InvalidLogin` when `current` is wrong, `Invalid` for the new one.
+        """
+        user = await self.get(user_id)
+        verdict = await self._hashes.verify(normalize_password(current), user.password_hash)
+        if not verdict.right:
+            raise InvalidLogin(public="The current password is not right.", detail="wrong current password")
+        await self._replace_password(user, new, keep_session=keep_session, why="password changed", now=now)
+
+    async def set_password(self, user_id: str, new: str, *, now: datetime) -> None:
+        """Replace a password on an operator's word; every session ends. Raises `NotFound`, `Invalid`."""
+        await self._replace_password(
+            await self.get(user_id), new, keep_session=None, why="password set by operator", now=now
+        )
+
+    async def offer_setup(self, *, now: datetime) -> str | None:
+        """The secret of a new single-use link, or None when there is an administrator already."""
+        if await self._users.has_any_admin():
+            return None
+        secret = secrets.token_urlsafe(32)
+        async with self._acts.begin(now) as act:
+            await self._links.add(act.tx, _link_digest(secret), expires_at=now + SETUP_LINK_LIFE)
+        return secret
+
+    async def is_setup_offered(self, secret: str, *, now: datetime) -> bool:
+        """Whether a link's secret is live. Uses nothing up."""
+        return await self._links.is_live(_link_digest(secret), now=now) and not await self._users.has_any_admin()
+
+    async def create_first_admin(self, secret: str, username: str, password: str, *, now: datetime) -> User:
+        """Use the link up and make the administrator, or neither. Raises `InvalidToken` for a dead link, `Invalid`."""
+        if not await self.is_setup_offered(secret, now=now):
+            raise InvalidToken(public="This link has been used or has expired.", detail="setup link")
+        user, normal = self._drafted(username, password, email=None, roles={ADMIN_ROLE}, scopes=(), now=now)
+        user = replace(user, password_hash=await self._hashes.hash(normal))
+        async with self._acts.begin(now) as act:
+            if not await self._links.take(act.tx, _link_digest(secret), now=now):
+                raise InvalidToken(public="This link has been used or has expired.", detail="setup link")
+            await self._users.add(act.tx, user)
+        return user
+
+    def _drafted(
+        self, username: str, password: str, *, email: str | None, roles: Iterable[str], scopes: Iterable[str], now: datetime
+    ) -> tuple[User, str]:
+        name = parse_username(username)
+        address = None if email is None else parse_email(email)
+        secret = self._policy.check(password, username=name, email=address)
+        user = User(
+            id=new_id(),
+            username=name,
+            email=address,
+            password_hash=None,
+            roles=self._catalogue.checked_roles(roles),
+            scopes=self._catalogue.checked_scopes(scopes),
+            epoch=1,
+            created_at=now,
+        )
+        return user, secret
+
+    async def _replace_password(
+        self, user: User, new: str, *, keep_session: str | None, why: str, now: datetime
+    ) -> None:
+        normal = self._policy.check(new, username=user.username, email=user.email)
+        password_hash = await self._hashes.hash(normal)
+        async with self._acts.begin(now) as act:
+            epoch = await self._users.set_password(act.tx, user.id, password_hash)
+            await act.raise_secret_epoch(user.id, epoch, why=why)
+            await self._ending.end_all_in(act, user.id, why=why, now=now, but=keep_session)
+
+
+def _link_digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()

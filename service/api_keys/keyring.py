@@ -1,0 +1,137 @@
+"""A person's own API keys: making, listing, renaming, rotating with an overlap, revoking."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+
+from service.access.catalogue import Catalogue
+from service.accounts.account import Users
+from service.api_keys.key import ApiKey, ApiKeys
+from service.api_keys.text import new_key_text
+from service.identifiers import new_id
+from service.protocol.errors import Invalid, NotFound
+from service.revocation.acts import Acts
+
+MAX_NAME = 100
+MAX_NETWORKS = 32
+MAX_OVERLAP = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """A key and its text, which is shown now and never again."""
+
+    key: ApiKey
+    text: str = field(repr=False)
+
+
+class ApiKeyring:
+    """Every act on API keys. `default_life` and `longest_life` bound when a key ends; `at_most` keys a person."""
+
+    def __init__(
+        self,
+        acts: Acts,
+        keys: ApiKeys,
+        users: Users,
+        catalogue: Catalogue,
+        *,
+        default_life: timedelta,
+        longest_life: timedelta,
+        at_most: int,
+    ) -> None:
+        self._acts = acts
+        self._keys = keys
+        self._users = users
+        self._catalogue = catalogue
+        self._default_life = default_life
+        self._longest_life = longest_life
+        self._at_most = at_most
+
+    async def page(self, user_id: str, *, after: str, limit: int) -> Sequence[ApiKey]:
+        """A person's living keys in order of id, past `after`."""
+        return await self._keys.page(user_id=user_id, after=after, limit=limit)
+
+    async def create(
+        self,
+        user_id: str,
+        name: str,
+        *,
+        scopes: Iterable[str],
+        within: frozenset[str],
+        networks: Iterable[str],
+        life: timedelta | None,
+        now: datetime,
+    ) -> NewApiKey:
+        """A new key with at most the scopes that its owner has and that are in `within` (the asking credential's).
+
+        Raises `Invalid` for a scope, network, life or name, `Conflict` past the number of keys, `NotFound`.
+        """
+        owner = await self._users.find(user_id)
+        if owner is None or not owner.active:
+            raise NotFound(public="There is no such user.")
+        wanted = frozenset(scopes)
+        if not wanted <= self._catalogue.effective(owner.roles, owner.scopes) & within:
+            raise Invalid("scopes", "A key cannot have scopes that its maker does not have.", rule="not_held")
+        span = self._default_life if life is None else life
+        if not timedelta(0) < span <= self._longest_life:
+            raise Invalid("expires_in", f"A key lives at most {self._longest_life.days} days.")
+        key_id = new_id()
+        text, digest, hint = new_key_text(key_id)
+        key = ApiKey(
+            id=key_id,
+            user_id=user_id,
+            name=_checked_name(name),
+            hint=hint,
+            digest=digest,
+            scopes=wanted,
+            networks=_checked_networks(networks),
+            created_at=now,
+            expires_at=now + span,
+        )
+        async with self._acts.begin(now) as act:
+            await self._keys.add(act.tx, key, at_most=self._at_most)
+        return NewApiKey(key, text)
+
+    async def rename(self, key_id: str, name: str, *, user_id: str, now: datetime) -> None:
+        """Raises `NotFound`, `Invalid`."""
+        async with self._acts.begin(now) as act:
+            await self._keys.rename(act.tx, key_id, user_id=user_id, name=_checked_name(name))
+
+    async def rotate(self, key_id: str, *, user_id: str, overlap: timedelta, now: datetime) -> str:
+        """A new text for the same key, shown once; the old one works on for `overlap`. Raises `NotFound`, `Invalid`."""
+        if not timedelta(0) <= overlap <= MAX_OVERLAP:
+            raise Invalid("overlap", "The overlap is between 0 and 30 days.")
+        try:
+            text, digest, hint = new_key_text(key_id)
+        except ValueError:
+            raise NotFound(public="There is no such API key.") from None
+        async with self._acts.begin(now) as act:
+            await self._keys.replace_secret(
+                act.tx, key_id, user_id=user_id, digest=digest, hint=hint, old_until=now + overlap
+            )
+            await act.raise_secret_epoch(key_id, int(now.timestamp() * 1_000_000), why="API key rotated")
+        return text
+
+    async def revoke(self, key_id: str, *, user_id: str, now: datetime) -> None:
+        """End a key everywhere at once. Raises `NotFound`."""
+        async with self._acts.begin(now) as act:
+            if not await self._keys.revoke(act.tx, key_id, user_id=user_id, now=now):
+                raise NotFound(public="There is no such API key.")
+            await act.revoke_api_key(key_id, user_id=user_id, why="API key revoked")
+
+
+def _checked_name(name: str) -> str:
+    if not 0 < len(name.strip()) <= MAX_NAME or not name.isprintable():
+        raise Invalid("name", f"A name is 1 to {MAX_NAME} printable characters.")
+    return name.strip()
+
+
+def _checked_networks(networks: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(networks)
+    if len(found) > MAX_NETWORKS:
+        raise Invalid("networks", f"A key has at most {MAX_NETWORKS} networks.")
+    try:
+        return tuple(str(ip_network(network)) for network in found)
+    except ValueError:
+        raise Invalid("networks", "A network is an address or a prefix such as 192.0.2.0/24.") from None

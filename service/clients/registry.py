@@ -1,0 +1,129 @@
+"""The clients of this service: creating, changing, secrets, and checking a secret."""
+
+import hmac
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from service.access.catalogue import Catalogue
+from service.clients.client import CLIENT_ID_PREFIX, Client, Clients, ClientSecret
+from service.protocol.errors import Invalid, InvalidClient, NotFound
+from service.revocation.acts import Acts
+
+SECRET_PREFIX = "gp_cs_"
+MAX_OVERLAP = timedelta(days=30)
+MAX_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChange:
+    """What to change; None leaves a field as it is."""
+
+    name: str | None = None
+    scopes: Iterable[str] | None = None
+    disabled: bool | None = None
+
+
+class ClientRegistry:
+    """Every act on clients. Each is one transaction with its revocations."""
+
+    def __init__(self, acts: Acts, clients: Clients, catalogue: Catalogue) -> None:
+        self._acts = acts
+        self._clients = clients
+        self._catalogue = catalogue
+
+    async def get(self, client_id: str) -> Client:
+        """One client. Raises `NotFound`."""
+        client = await self._clients.find(client_id)
+        if client is None:
+            raise NotFound(public="There is no such client.")
+        return client
+
+    async def page(self, *, search: str, after: str, limit: int) -> Sequence[Client]:
+        """Clients in order of id, past `after`."""
+        return await self._clients.page(search=search, after=after, limit=limit)
+
+    async def create(
+        self, name: str, *, confidential: bool, scopes: Iterable[str], now: datetime
+    ) -> tuple[Client, str | None]:
+        """A new client and, for a confidential one, its secret: shown now and never again."""
+        secret = _new_secret() if confidential else None
+        client = Client(
+            id=CLIENT_ID_PREFIX + secrets.token_hex(10),
+            name=_checked_name(name),
+            confidential=confidential,
+            scopes=self._catalogue.checked_scopes(scopes),
+            secrets=(ClientSecret(_digest(secret), now),) if secret is not None else (),
+            epoch=1,
+            created_at=now,
+        )
+        async with self._acts.begin(now) as act:
+            await self._clients.add(act.tx, client)
+        return client, secret
+
+    async def change(self, client_id: str, change: ClientChange, *, now: datetime) -> Client:
+        """Apply a change; what was issued to the client before is refused. Raises `NotFound`, `Invalid`."""
+        before = await self.get(client_id)
+        after = replace(
+            before,
+            name=before.name if change.name is None else _checked_name(change.name),
+            scopes=before.scopes if change.scopes is None else self._catalogue.checked_scopes(change.scopes),
+            disabled_at=before.disabled_at if change.disabled is None else (now if change.disabled else None),
+        )
+        async with self._acts.begin(now) as act:
+            epoch = await self._clients.change(
+                act.tx, client_id, name=after.name, scopes=after.scopes, disabled_at=after.disabled_at
+            )
+            await act.raise_client_epoch(client_id, epoch, why="client changed")
+        return replace(after, epoch=epoch)
+
+    async def rotate_secret(self, client_id: str, *, overlap: timedelta, now: datetime) -> str:
+        """A new secret, shown once; the newest old one works on for `overlap` (0 to 30 days), older ones end now.
+
+        Tokens live on. Raises `NotFound`, `Invalid`.
+        """
+        if not timedelta(0) <= overlap <= MAX_OVERLAP:
+            raise Invalid("overlap", "The overlap is between 0 and 30 days.")
+        client = await self.get(client_id)
+        if not client.confidential:
+            raise Invalid("client_id", "A public client has no secret.")
+        secret = _new_secret()
+        kept = [ClientSecret(_digest(secret), now)]
+        newest = max(client.secrets, key=lambda old: old.created_at, default=None)
+        if newest is not None and overlap:
+            kept.append(replace(newest, expires_at=min(newest.expires_at or now + overlap, now + overlap)))
+        async with self._acts.begin(now) as act:
+            epoch = await self._clients.replace_secrets(act.tx, client_id, kept)
+            await act.raise_secret_epoch(client_id, epoch, why="client secret rotated")
+        return secret
+
+    async def authenticate(self, client_id: str, secret: str, *, now: datetime) -> Client:
+        """The client of this id and secret (RFC 6749 §2.3.1). Raises `InvalidClient` for every reason alike."""
+        client = await self._clients.find(client_id) if client_id.startswith(CLIENT_ID_PREFIX) else None
+        presented = sha256(secret.encode(errors="surrogatepass")).digest()
+        known = client.secrets if client is not None else ()
+        right = any(
+            [
+                hmac.compare_digest(presented, one.digest) and (one.expires_at is None or now < one.expires_at)
+                for one in known
+            ]
+        )
+        if client is None or not right or not client.active:
+            raise InvalidClient(detail="unknown client, wrong secret or disabled")
+        return client
+
+
+def _new_secret() -> str:
+    return SECRET_PREFIX + secrets.token_urlsafe(32)
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
+
+
+def _checked_name(name: str) -> str:
+    if not 0 < len(name.strip()) <= MAX_NAME or not name.isprintable():
+        raise Invalid("name", f"A name is 1 to {MAX_NAME} printable characters.")
+    return name.strip()

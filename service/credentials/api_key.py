@@ -1,0 +1,86 @@
+"""API keys as credentials."""
+
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+
+from gatepost.principal import Principal
+from gatepost.revocation import RevocationKind, RevocationSet
+from service.access.catalogue import Catalogue
+from service.api_keys.key import ApiKey, ApiKeys
+from service.api_keys.text import PresentedKey, parse_api_key
+from service.credentials.remembered import RememberedCredentials, Standing
+from service.protocol.errors import InvalidToken
+from service.sessions.write_behind import WriteBehind
+
+_FAR = datetime.max.replace(tzinfo=UTC)
+
+
+class ApiKeyCredential:
+    """Turns a presented API key into its owner, with the scopes that both the key and the owner have."""
+
+    def __init__(
+        self, keys: ApiKeys, revoked: RevocationSet, catalogue: Catalogue, used: WriteBehind[datetime]
+    ) -> None:
+        self._keys = keys
+        self._revoked = revoked
+        self._catalogue = catalogue
+        self._used = used
+        self._remembered = RememberedCredentials(revoked)
+
+    async def check(self, text: str, *, address: Callable[[], str], now: datetime) -> Principal:
+        """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable`."""
+        presented = parse_api_key(text)
+        digest = presented.id.encode() + presented.digest
+        standing = self._remembered.find(digest, now=now)
+        if standing is None:
+            standing = await self._read(presented, now)
+            self._remembered.keep(digest, standing, now=now)
+        if standing.networks and not _within(address(), standing.networks):
+            raise InvalidToken(detail="API key used from another network")
+        self._used.put(presented.id, now)
+        return standing.principal
+
+    async def _read(self, presented: PresentedKey, now: datetime) -> Standing:
+        version, secret = self._revoked.version, self._revoked.secret_epoch(presented.id)
+        found = await self._keys.find_with_owner(presented.id)
+        if found is None:
+            raise InvalidToken(detail="unknown API key")
+        key, owner = found
+        until = _right_until(key, presented.digest)
+        if until is None:
+            raise InvalidToken(detail="wrong secret of an API key")
+        if key.revoked_at is not None or now >= until or not owner.active:
+            raise InvalidToken(detail="API key is revoked or expired, or its owner is disabled")
+        principal = Principal(
+            subject=owner.id,
+            kind="user",
+            scheme="api_key",
+            scopes=key.scopes & self._catalogue.effective(owner.roles, owner.scopes),
+            credential_id=key.id,
+        )
+        return Standing(
+            principal, RevocationKind.USER, owner.id, key.id, owner.epoch, secret, version, until, key.networks
+        )
+
+
+def _right_until(key: ApiKey, digest: bytes) -> datetime | None:
+    """Until when this digest is right for the key; None when it is not. Both comparisons are always made."""
+    is_present = hmac.compare_digest(digest, key.digest)
+    is_previous = hmac.compare_digest(digest, key.previous_digest or b"")
+    if is_present:
+        return key.expires_at
+    if is_previous:
+        return min(key.expires_at, key.previous_until or _FAR)
+    return None
+
+
+def _within(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        caller = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(caller, "ipv4_mapped", None)
+    caller = mapped if mapped is not None else caller
+    return any(caller in ip_network(network) for network in networks)

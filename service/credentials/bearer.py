@@ -1,0 +1,42 @@
+"""Access tokens as credentials, in the Authorization field or in our cookie."""
+
+from datetime import datetime
+
+from gatepost.principal import Principal, Scheme
+from service.protocol.errors import InvalidToken
+from service.revocation.entry import RevocationEngine
+from service.revocation.feed import RevocationFeed
+from service.tokens.verify import TokenVerifier
+
+
+class BearerCredential:
+    """Turns an access token into its caller; in the default mode without any I/O.
+
+    With `strict`, Redis is asked on every request too, in one round trip, and a Redis that is away is a 503: what it
+    does not know proves nothing, so the near-cache is asked in both modes.
+    """
+
+    def __init__(
+        self, verifier: TokenVerifier, feed: RevocationFeed, engine: RevocationEngine, *, strict: bool
+    ) -> None:
+        self._verifier = verifier
+        self._feed = feed
+        self._engine = engine
+        self._strict = strict
+
+    async def check(self, token: str, *, scheme: Scheme, now: datetime) -> Principal:
+        """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable` when nobody can say."""
+        self._feed.check_trusted()
+        judged = self._verifier.verify(token, now=now)
+        if self._strict:
+            read = judged.token
+            if await self._engine.is_revoked(
+                owner=read.subject,
+                session_id=read.session_id,
+                jti=read.jti,
+                epoch=read.epoch,
+                client_id=read.client_id,
+                client_epoch=read.client_epoch,
+            ):
+                raise InvalidToken(detail="revoked, says the engine")
+        return judged.principal(scheme)

@@ -1,0 +1,68 @@
+"""A short memory of checked credentials, so that a caller with Basic or an API key costs a hash or a read only once."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gatepost.principal import Principal
+from gatepost.revocation import RevocationKind, RevocationSet
+
+_BOUND = 10_000
+_LIFE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the check of a credential rested on, as it was before the stores were read.
+
+    `holder` is whose secret it is (a user, client or API key id), `epoch` its owner's epoch that was read, `secret` the
+    secret epoch and `version` the revocations' version before the read: what was revoked since shows as a rise.
+    """
+
+    principal: Principal
+    kind: RevocationKind
+    owner: str
+    holder: str
+    epoch: int
+    secret: int
+    version: int
+    until: datetime
+    networks: tuple[str, ...] = ()
+
+
+class RememberedCredentials:
+    """Good credentials by keyed digest, a minute long, 10,000 at most. Bad ones are never remembered."""
+
+    def __init__(self, revoked: RevocationSet) -> None:
+        self._revoked = revoked
+        self._known: OrderedDict[bytes, Standing] = OrderedDict()
+
+    def find(self, digest: bytes, *, now: datetime) -> Standing | None:
+        """What was found good less than a minute ago and is untouched by any revocation since."""
+        standing = self._known.get(digest)
+        if standing is None:
+            return None
+        if now >= standing.until or (standing.version != self._revoked.version and self._touched(standing)):
+            del self._known[digest]
+            return None
+        return standing
+
+    def keep(self, digest: bytes, standing: Standing, *, now: datetime) -> None:
+        """Remember, unless it was touched while it was being checked."""
+        if self._touched(standing):
+            return
+        self._known[digest] = replace(standing, until=min(standing.until, now + _LIFE))
+        if len(self._known) > _BOUND:
+            self._known.popitem(last=False)
+
+    def _touched(self, standing: Standing) -> bool:
+        revoked = self._revoked
+        if standing.kind is RevocationKind.CLIENT:
+            passed = revoked.client_epoch(standing.owner) > standing.epoch
+        else:
+            passed = revoked.user_epoch(standing.owner) > standing.epoch
+        return (
+            passed
+            or revoked.secret_epoch(standing.holder) > standing.secret
+            or revoked.has(RevocationKind.API_KEY, standing.holder)
+        )

@@ -1,0 +1,56 @@
+"""Who is calling: which of the presented credentials counts (exactly one), and what it stands for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gatepost.principal import Principal
+from service.api_keys.text import PREFIX as API_KEY_PREFIX
+from service.credentials.api_key import ApiKeyCredential
+from service.credentials.basic import BasicCredential
+from service.credentials.bearer import BearerCredential
+from service.protocol.authorization import BasicPair, parse_authorization
+from service.protocol.errors import InvalidRequest, InvalidToken, NotAuthenticated
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """Everything in one request that could be a credential, as it came. `api_keys` are those of field and query."""
+
+    authorizations: Sequence[bytes] = field(default=(), repr=False)
+    api_keys: Sequence[bytes] = field(default=(), repr=False)
+    cookies: Sequence[str] = field(default=(), repr=False)
+
+
+class Resolver:
+    """Resolves one credential to one `Principal`; two are refused, none is `NotAuthenticated`."""
+
+    def __init__(self, api_key: ApiKeyCredential, basic: BasicCredential, bearer: BearerCredential) -> None:
+        self._api_key = api_key
+        self._basic = basic
+        self._bearer = bearer
+
+    async def resolve(self, presented: Presented, *, address: Callable[[], str], now: datetime) -> Principal:
+        """The caller.
+
+        Raises `InvalidRequest` for two credentials (RFC 6750 §2), `NotAuthenticated` for none, `InvalidToken` and
+        `InvalidLogin` for a bad one, `StoreUnavailable`, `TooBusy`.
+        """
+        if len(presented.authorizations) + len(presented.api_keys) + len(presented.cookies) > 1:
+            raise InvalidRequest(public="Send one credential, not several.")
+        if presented.authorizations:
+            sent = parse_authorization(presented.authorizations[0])
+            if isinstance(sent, BasicPair):
+                return await self._basic.check(sent, now=now)
+            if sent.text.startswith(API_KEY_PREFIX):
+                return await self._api_key.check(sent.text, address=address, now=now)
+            return await self._bearer.check(sent.text, scheme="bearer", now=now)
+        if presented.api_keys:
+            try:
+                text = presented.api_keys[0].decode("ascii")
+            except UnicodeDecodeError:
+                raise InvalidToken(detail="API key is not ASCII") from None
+            return await self._api_key.check(text, address=address, now=now)
+        if presented.cookies:
+            return await self._bearer.check(presented.cookies[0], scheme="cookie", now=now)
+        raise NotAuthenticated()

@@ -1,0 +1,160 @@
+"""The keys that this worker signs and verifies with, kept current from the ledger; rotation."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from gatepost.tokens import KeySet
+from service.keys.signing_key import KeyForge, SigningKey, SigningKeys, SignsBytes
+from service.protocol.errors import Invalid, NotFound, StoreUnavailable
+from service.revocation.acts import Acts
+
+_log = structlog.get_logger("gatepost.keys")
+_INTERVAL = 1.0
+
+
+class Keyring:
+    """One worker's view of the signing keys.
+
+    `algorithms` are those that are kept alive; the first signs access tokens. A new key is published `lead` before it
+    signs, so that verifiers have it by then; an old one stays published until the last token that it signed has
+    expired (`token_life`). `rotate_every` is the age at which a key gets a successor.
+    """
+
+    def __init__(
+        self,
+        acts: Acts,
+        stored: SigningKeys,
+        forge: KeyForge,
+        *,
+        algorithms: Sequence[str],
+        lead: timedelta,
+        rotate_every: timedelta,
+        token_life: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.keys = KeySet(())
+        self.version = 0
+        self._acts = acts
+        self._stored = stored
+        self._forge = forge
+        self._algorithms = tuple(algorithms)
+        self._lead = lead
+        self._rotate_every = rotate_every
+        self._token_life = token_life + timedelta(minutes=1)
+        self._now = now
+        self._known: tuple[SigningKey, ...] = ()
+        self._signers: dict[str, SignsBytes] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime) -> str:
+        """Sign with the key of the first algorithm that signs at `now`. Raises `StoreUnavailable` before any is known."""
+        key = self._current(self._algorithms[0], now)
+        if key is None:
+            raise StoreUnavailable("keys", detail="no signing key has been read yet")
+        return self._signers[key.kid].sign(claims, typ=typ)
+
+    def jwks(self) -> dict[str, list[Mapping[str, str]]]:
+        """The public keys that verifiers may meet (RFC 7517 §5). Symmetric keys are never in it."""
+        now = self._now()
+        return {"keys": [key.public_jwk for key in self._known if key.public_jwk and key.verifies(now)]}
+
+    async def listed(self) -> Sequence[SigningKey]:
+        """Every key that is kept, oldest first, compromised and expired ones too. Raises `StoreUnavailable`."""
+        return await self._stored.all()
+
+    async def start(self) -> None:
+        """Read the keys, make the first ones when there are none, and keep reading. The ledger may be away."""
+        try:
+            await self.make_missing()
+        except StoreUnavailable as refusal:
+            _log.warning("signing keys could not be read yet", reason=refusal.detail)
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End the reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def make_missing(self) -> None:
+        """Read the keys; make one for each algorithm that has none, and a successor for one that is due."""
+        await self.reload()
+        now = self._now()
+        for algorithm in self._algorithms:
+            newest = self._newest(algorithm)
+            if newest is None:
+                fresh = self._forge.make(algorithm, now=now, signs_from=now)
+                async with self._acts.begin(now) as act:
+                    await self._stored.add_first(act.tx, fresh)
+                await self.reload()
+            elif now - newest.signs_from >= self._rotate_every:
+                await self.rotate(algorithm, now=now)
+
+    async def rotate(self, algorithm: str, *, now: datetime, at_once: bool = False) -> SigningKey:
+        """Publish a successor; it signs after the lead, or at once. Raises `Invalid` for an algorithm not in use."""
+        if algorithm not in self._algorithms:
+            raise Invalid("algorithm", f"The algorithms in use are: {', '.join(self._algorithms)}.")
+        await self.reload()
+        signs_from = now if at_once else now + self._lead
+        fresh = self._forge.make(algorithm, now=now, signs_from=signs_from)
+        async with self._acts.begin(now) as act:
+            for key in self._known:
+                if key.algorithm == algorithm and key.compromised_at is None and key.signs_until is None:
+                    await self._stored.set_ends(
+                        act.tx, key.kid, signs_until=signs_from, verifies_until=signs_from + self._token_life
+                    )
+            await self._stored.add(act.tx, fresh)
+        await self.reload()
+        return fresh
+
+    async def retire_compromised(self, kid: str, *, now: datetime) -> SigningKey:
+        """Refuse every token of this key at once, everywhere, and sign with a new one. Raises `NotFound`."""
+        lost = next((key for key in await self._stored.all() if key.kid == kid), None)
+        if lost is None:
+            raise NotFound(public="There is no such signing key.")
+        async with self._acts.begin(now) as act:
+            await self._stored.mark_compromised(act.tx, kid, now=now)
+            await act.revoke_signing_key(kid, why="signing key compromised")
+        await self.reload()
+        current = self._current(lost.algorithm, now)
+        if current is None and lost.algorithm in self._algorithms:
+            current = await self.rotate(lost.algorithm, now=now, at_once=True)
+        return current or lost
+
+    async def reload(self) -> None:
+        """Read the ledger; `version` rises when anything changed. Raises `StoreUnavailable`."""
+        now = self._now()
+        known = tuple(key for key in await self._stored.all() if key.verifies(now))
+        if known == self._known:
+            return
+        for key in known:
+            if key.kid not in self._signers:
+                try:
+                    self._signers[key.kid] = self._forge.signing(key)
+                except ValueError as problem:
+                    _log.error("signing key cannot be opened", kid=key.kid, reason=str(problem))
+        self._known = known
+        self._signers = {key.kid: self._signers[key.kid] for key in known if key.kid in self._signers}
+        self.keys = self._forge.verifying(known)
+        self.version += 1
+
+    def _current(self, algorithm: str, now: datetime) -> SigningKey | None:
+        usable = [
+            key for key in self._known if key.algorithm == algorithm and key.signs(now) and key.kid in self._signers
+        ]
+        return max(usable, key=lambda key: key.signs_from, default=None)
+
+    def _newest(self, algorithm: str) -> SigningKey | None:
+        usable = [key for key in self._known if key.algorithm == algorithm and key.signs_until is None]
+        return max(usable, key=lambda key: key.signs_from, default=None)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            try:
+                await self.make_missing()
+            except StoreUnavailable as refusal:
+                _log.debug("signing keys wait", reason=refusal.detail)

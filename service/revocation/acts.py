@@ -1,0 +1,95 @@
+"""A security act: its rows and its revocations commit together, and are shown to all before it is acknowledged."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import structlog
+
+from gatepost.revocation import Revocation, RevocationKind
+from service.ledger import Ledger, Transaction
+from service.protocol.errors import StoreUnavailable
+from service.revocation.entry import Entry, Recorded, RevocationEngine, RevocationLedger
+from service.revocation.feed import RevocationFeed
+
+_log = structlog.get_logger("gatepost.acts")
+
+
+class Act:
+    """An act in progress: hand `tx` to stores, and say what it revokes."""
+
+    def __init__(self, tx: Transaction, revocations: RevocationLedger, *, until: datetime) -> None:
+        self.tx = tx
+        self._revocations = revocations
+        self._until = until
+        self.recorded: list[Recorded] = []
+
+    async def revoke_token(self, jti: str, *, owner: str, expires_at: datetime, why: str) -> None:
+        """Refuse one access token until it has expired."""
+        await self._record(Revocation(RevocationKind.TOKEN, jti, expires_at), owner, why)
+
+    async def revoke_session(self, session_id: str, *, user_id: str, why: str) -> None:
+        """Refuse all that carries this session, and close its refresh family."""
+        await self._record(Revocation(RevocationKind.SESSION, session_id, self._until), user_id, why)
+
+    async def revoke_api_key(self, key_id: str, *, user_id: str, why: str) -> None:
+        """Refuse an API key that some worker may still remember as good."""
+        await self._record(Revocation(RevocationKind.API_KEY, key_id, self._until), user_id, why)
+
+    async def raise_user_epoch(self, user_id: str, epoch: int, *, why: str) -> None:
+        """Refuse what was issued to a person under an older epoch."""
+        await self._record(Revocation(RevocationKind.USER, user_id, self._until, epoch), user_id, why)
+
+    async def raise_client_epoch(self, client_id: str, epoch: int, *, why: str) -> None:
+        """Refuse what was issued to a client under an older epoch."""
+        await self._record(Revocation(RevocationKind.CLIENT, client_id, self._until, epoch), client_id, why)
+
+    async def raise_secret_epoch(self, owner: str, epoch: int, *, why: str) -> None:
+        """Have passwords and client secrets that a worker remembers as right checked anew; tokens are not touched."""
+        await self._record(Revocation(RevocationKind.SECRET, owner, self._until, epoch), owner, why)
+
+    async def revoke_signing_key(self, kid: str, *, why: str) -> None:
+        """Refuse every token that this key has signed."""
+        await self._record(Revocation(RevocationKind.SIGNING_KEY, kid, self._until), kid, why)
+
+    async def _record(self, revocation: Revocation, owner: str, why: str) -> None:
+        entry = Entry(revocation, owner, why)
+        self.recorded.append(Recorded(await self._revocations.add(self.tx, entry), entry))
+
+
+class Acts:
+    """Opens acts. What commits is published before `begin` returns: to this worker's near-cache, the engine, the stream.
+
+    When the engine is away the act still stands: the entries stay in the outbox, other workers read them from SQL
+    within a second, and they are pushed before the engine is used again.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        revocations: RevocationLedger,
+        engine: RevocationEngine,
+        feed: RevocationFeed,
+    ) -> None:
+        self._ledger = ledger
+        self._revocations = revocations
+        self._engine = engine
+        self._feed = feed
+
+    @asynccontextmanager
+    async def begin(self, now: datetime) -> AsyncIterator[Act]:
+        """One transaction with its revocations. Raises `StoreUnavailable` when the ledger cannot commit."""
+        async with self._ledger.begin() as tx:
+            act = Act(tx, self._revocations, until=self._feed.horizon(now))
+            yield act
+        if act.recorded:
+            await self._publish(act.recorded)
+
+    async def _publish(self, recorded: list[Recorded]) -> None:
+        self._feed.take_in(recorded)
+        try:
+            await self._engine.push(recorded)
+        except StoreUnavailable as refusal:
+            _log.warning("revocations stay in the outbox", count=len(recorded), reason=refusal.detail)
+            return
+        self._feed.pushed(recorded)

@@ -1,0 +1,61 @@
+"""One entry of the ledger of revocations, and what the room needs from the two stores."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gatepost.revocation import Revocation
+from service.ledger import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A revocation and whose it is: `owner` is the user or client id under which the engine keeps it together."""
+
+    revocation: Revocation
+    owner: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry with its number in the ledger. Numbers rise, but rows may become visible out of order."""
+
+    number: int
+    entry: Entry
+
+
+class RevocationLedger(Protocol):
+    """The revocations in SQL: the truth. Reads raise `StoreUnavailable`."""
+
+    async def add(self, tx: Transaction, entry: Entry) -> int:
+        """Write one entry; its number. It counts as not yet pushed."""
+
+    async def after(self, number: int, *, limit: int) -> Sequence[Recorded]:
+        """Entries numbered above `number`, in order, at most `limit`; expired ones may be left out."""
+
+    async def unpushed(self, *, limit: int) -> Sequence[Recorded]:
+        """The outbox: entries not yet known to have reached the engine, oldest first."""
+
+    async def mark_pushed(self, numbers: Sequence[int]) -> None:
+        """Take these out of the outbox. Idempotent."""
+
+    async def drop_expired(self) -> int:
+        """Delete entries a day past their `until`; how many."""
+
+
+class RevocationEngine(Protocol):
+    """The revocations in Redis: fast, and believed only for what it does say."""
+
+    async def push(self, recorded: Sequence[Recorded]) -> None:
+        """Make each entry effective: close its family or raise its owner's epoch, set its blacklist key (living until
+        `until`), append it to the stream. Idempotent. Raises `StoreUnavailable` when any part did not happen."""
+
+    def tail(self) -> AsyncIterator[Sequence[Recorded]]:
+        """Entries as they are appended, from the moment of the call, for ever; an empty sequence at least each second
+        as a sign of life. Raises `StoreUnavailable` when the connection is lost; the caller calls again."""
+
+    async def is_revoked(
+        self, *, owner: str, session_id: str | None, jti: str | None, epoch: int, client_id: str, client_epoch: int
+    ) -> bool:
+        """The strict question, one round trip. False proves nothing. Raises `StoreUnavailable`."""

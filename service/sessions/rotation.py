@@ -1,0 +1,145 @@
+"""What a presented refresh token leads to (RFC 6749 §6, RFC 9700 §4.14.2).
+
+The engine decides in one atomic step. When it cannot be sure (Redis was lost, restarted or restored, or the owner has
+changed) SQL is asked once, the family is stamped anew, and the engine decides again.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from gatepost.revocation import RevocationSet
+from service.access.catalogue import Catalogue
+from service.clients.client import FIRST_PARTY
+from service.protocol.errors import InvalidGrant, StoreUnavailable
+from service.sessions.ending import SessionEnding
+from service.sessions.families import (
+    Closed,
+    Family,
+    Foreign,
+    RefreshFamilies,
+    Repeated,
+    Reused,
+    Rotated,
+    Unsure,
+)
+from service.sessions.refresh_token import MAX_GENERATION, RefreshToken
+from service.sessions.session import Reached, Sessions, SessionStanding
+from service.sessions.write_behind import WriteBehind
+
+_log = structlog.get_logger("gatepost.sessions")
+_ATTEMPTS = 3
+
+
+class Rotation:
+    """Trades a refresh token for its successor. `grace` is how long the same token may come again; 0 is strict."""
+
+    def __init__(
+        self,
+        families: RefreshFamilies,
+        sessions: Sessions,
+        ending: SessionEnding,
+        revoked: RevocationSet,
+        reached: WriteBehind[Reached],
+        catalogue: Catalogue,
+        *,
+        grace: timedelta,
+        idle: timedelta,
+    ) -> None:
+        self._families = families
+        self._sessions = sessions
+        self._ending = ending
+        self._revoked = revoked
+        self._reached = reached
+        self._catalogue = catalogue
+        self._grace = grace
+        self._idle = idle
+
+    async def rotate(self, presented: RefreshToken, *, client_id: str, now: datetime) -> Rotated | Repeated:
+        """The family and the generation of the successor.
+
+        Any number of racing calls agree on one successor. Raises `InvalidGrant`; after reuse the session has ended,
+        with its access tokens, before this returns. Raises `StoreUnavailable`.
+        """
+        if presented.generation >= MAX_GENERATION:
+            raise InvalidGrant(detail="a family has no more generations")
+        for _ in range(_ATTEMPTS):
+            outcome = await self._families.rotate(
+                presented,
+                client_id=client_id,
+                epoch=self._revoked.user_epoch(presented.user_id),
+                client_epoch=self._revoked.client_epoch(client_id),
+                grace=self._grace,
+                idle=self._idle,
+            )
+            match outcome:
+                case Rotated(family, generation):
+                    self._reached.put(family.id, Reached(generation, now))
+                    return outcome
+                case Repeated():
+                    return outcome
+                case Reused(current):
+                    await self._end_for_reuse(presented, current, now=now)
+                    raise InvalidGrant(detail=f"generation {presented.generation} returned after {current}")
+                case Closed():
+                    await self._end_closed(presented, now=now)
+                    raise InvalidGrant(detail="the family has ended")
+                case Foreign():
+                    raise InvalidGrant(detail="the family belongs to another client")
+                case Unsure(why):
+                    _log.info("family held against SQL", why=why, session_id=presented.family_id)
+                    await self._hold_against_sql(presented, client_id=client_id, now=now)
+        raise StoreUnavailable("redis", detail="the family does not hold still")
+
+    async def _hold_against_sql(self, presented: RefreshToken, *, client_id: str, now: datetime) -> None:
+        standing = await self._sessions.find_standing(presented.family_id)
+        if standing is not None and standing.session.client_id != client_id:
+            raise InvalidGrant(detail="the session belongs to another client")
+        family = self._living_family(standing, presented, now=now)
+        if standing is None or family is None:
+            raise InvalidGrant(detail="SQL knows no living session of this token")
+        session = standing.session
+        generation = max(session.floor, presented.generation)
+        reached_at = session.floor_at if generation == session.floor else None
+        await self._families.restore(family, generation=generation, reached_at=reached_at, idle=self._idle)
+
+    def _living_family(
+        self, standing: SessionStanding | None, presented: RefreshToken, *, now: datetime
+    ) -> Family | None:
+        if standing is None or not standing.user.active:
+            return None
+        session, user, client = standing.session, standing.user, standing.client
+        if session.user_id != presented.user_id or session.ended_at is not None:
+            return None
+        if session.client_id != FIRST_PARTY and (client is None or not client.active):
+            return None
+        if now >= min(session.ends_at, session.last_used_at + self._idle):
+            return None
+        return Family(
+            id=session.id,
+            user_id=user.id,
+            client_id=session.client_id,
+            scopes=session.scopes & self._catalogue.effective(user.roles, user.scopes),
+            epoch=user.epoch,
+            client_epoch=client.epoch if client is not None else 0,
+            auth_time=session.auth_time,
+            amr=session.amr,
+            acr=session.acr,
+            ends_at=session.ends_at,
+        )
+
+    async def _end_for_reuse(self, presented: RefreshToken, current: int, *, now: datetime) -> None:
+        _log.warning(
+            "refresh token reuse",
+            user_id=presented.user_id,
+            session_id=presented.family_id,
+            generation=presented.generation,
+            current=current,
+        )
+        await self._ending.end_if_living(
+            presented.family_id, user_id=presented.user_id, why="refresh token reuse", now=now
+        )
+
+    async def _end_closed(self, presented: RefreshToken, *, now: datetime) -> None:
+        """A family that the engine closed for reuse while SQL was away is ended there now."""
+        await self._ending.end_if_living(presented.family_id, user_id=presented.user_id, why="family ended", now=now)

@@ -1,0 +1,78 @@
+"""A session as the ledger keeps it, and what the room needs from the ledger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from service.accounts.account import User
+from service.clients.client import Client
+from service.ledger import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in on one device; its id is also its refresh family's and the tokens' `sid`.
+
+    `scopes` is what was granted at sign-in; what tokens carry is never more than the person still has. `floor` is a
+    generation that the family is known to have reached, `floor_at` when; both lag by the write-behind, 1 s at most.
+    """
+
+    id: str
+    user_id: str
+    client_id: str
+    scopes: frozenset[str]
+    created_at: datetime
+    auth_time: datetime
+    amr: tuple[str, ...]
+    acr: str | None
+    ends_at: datetime
+    last_used_at: datetime
+    floor: int = 0
+    floor_at: datetime | None = None
+    user_agent: str = ""
+    address: str = ""
+    ended_at: datetime | None = None
+    ended_why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStanding:
+    """All that one joined read says of a session: itself, its owner, its client (None for the first-party sign-in)."""
+
+    session: Session
+    user: User
+    client: Client | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a family has come, to be written behind: `generation` since `at`."""
+
+    generation: int
+    at: datetime
+
+
+class Sessions(Protocol):
+    """The sessions in the ledger. Reads raise `StoreUnavailable`."""
+
+    async def find_standing(self, session_id: str) -> SessionStanding | None:
+        """Session, owner and client in one read; ended and disabled ones too. A client row that is gone: None here
+        while `session.client_id` is not the first-party id."""
+
+    async def page(self, *, user_id: str, after: str, limit: int, now: datetime) -> Sequence[Session]:
+        """One person's sessions that have not ended, newest id last, past `after`."""
+
+    async def add(self, tx: Transaction, session: Session) -> None:
+        """Keep a new session."""
+
+    async def end(self, tx: Transaction, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
+        """End one; False when there is no such living session of this person."""
+
+    async def end_all(
+        self, tx: Transaction, *, user_id: str, why: str, now: datetime, but: str | None = None
+    ) -> Sequence[str]:
+        """End all of a person's living sessions except `but`; the ids of those that this call ended."""
+
+    async def write_behind(self, reached: Mapping[str, Reached]) -> None:
+        """Raise floors and last uses of many sessions in one statement batch; never lowers one."""

@@ -1,0 +1,74 @@
+"""Every key that Gatepost keeps in Redis, and how long each lives.
+
+| key | holds | lives |
+|---|---|---|
+| `gp:{user}:f:<family>` | hash: one refresh family | until its idle or absolute end, or its mark of ending is no longer needed |
+| `gp:{user}:e` | string: the user's epoch | longer than every family of the user, and than any raise of it matters |
+| `gp:{client}:c` | string: the client's epoch | as long as the raise matters |
+| `gp:{owner}:x:<kind>:<subject>` | `1`: revoked | as long as the revocation matters |
+| `gp:revocations` | stream: revocations as they are acknowledged | the newest `STREAM_LENGTH`, about |
+
+Each lives `MARGIN` longer than it must, so that clocks which disagree by less than that lose nothing. The part in
+braces is the hash tag: all keys of a user are in one slot of a cluster.
+
+Fields of a family. Times are whole microseconds since 1970, by the clock of Redis unless said otherwise.
+
+| field | |
+|---|---|
+| `p` | what never changes, as JSON: `[auth_time, ends_at, [scopes], [amr], acr]`, written by this service |
+| `c` | client id |
+| `a` | absolute end |
+| `d` | digest over `a`, `c` and `p`: a family that somebody else wrote is not believed |
+| `g` | current generation |
+| `t` | when it was reached; 0 when that is not known |
+| `i` | idle end |
+| `s` | stamp: the run of the server in which the family was last held against SQL |
+| `e`, `k` | the user's and the client's epoch at that moment |
+| `x` | present when the family has ended |
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gatepost.revocation import RevocationKind
+
+MARGIN = timedelta(minutes=15)
+CLOSED_FOR = timedelta(days=1)
+"""How long at least a family that was ended stays marked."""
+STREAM_LENGTH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The names of keys under one prefix, which several services on one Redis may choose differently."""
+
+    prefix: str = "gp:"
+
+    def __post_init__(self) -> None:
+        if "{" in self.prefix or "}" in self.prefix:
+            raise ValueError("the key prefix must not contain braces: they would move the hash tag")
+
+    def family(self, user_id: str, family_id: str) -> str:
+        """One refresh family."""
+        return f"{self.prefix}{{{_tag(user_id)}}}:f:{family_id}"
+
+    def user_epoch(self, user_id: str) -> str:
+        """The newest epoch of a user that Redis knows of."""
+        return f"{self.prefix}{{{_tag(user_id)}}}:e"
+
+    def client_epoch(self, client_id: str) -> str:
+        """The newest epoch of a client that Redis knows of. Apart from the users', so that no id can mean both."""
+        return f"{self.prefix}{{{_tag(client_id)}}}:c"
+
+    def blacklist(self, owner: str, kind: RevocationKind, subject: str) -> str:
+        """Present while the subject is revoked."""
+        return f"{self.prefix}{{{_tag(owner)}}}:x:{kind}:{subject}"
+
+    @property
+    def stream(self) -> str:
+        """The stream of revocations."""
+        return f"{self.prefix}revocations"
+
+
+def _tag(owner: str) -> str:
+    return owner.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")

@@ -1,0 +1,88 @@
+"""Judging a presented access token: read once, remembered by digest, held against the revocations on every use."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gatepost.principal import Principal, Scheme
+from gatepost.revocation import RevocationSet
+from gatepost.tokens import AccessToken, KeySet, TokenReader, TokenRefused, token_digest
+from service.protocol.errors import InvalidToken
+
+_REMEMBERED = 100_000
+
+
+class PublishedKeys(Protocol):
+    """The keys that tokens may be verified with at this moment."""
+
+    @property
+    def keys(self) -> KeySet: ...
+
+    @property
+    def version(self) -> int:
+        """Rises whenever `keys` has changed."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """A token whose signature and claims were found good, and the principals that it stands for.
+
+    `seen` is the version of the revocations at which it was last found not revoked.
+    """
+
+    token: AccessToken
+    bearer: Principal
+    cookie: Principal
+    seen: int
+
+    def principal(self, scheme: Scheme) -> Principal:
+        """The caller, by how the token was carried."""
+        return self.cookie if scheme == "cookie" else self.bearer
+
+
+class TokenVerifier:
+    """Verifies access tokens for this service. Used from one event loop; no call does I/O."""
+
+    def __init__(self, reader: TokenReader, published: PublishedKeys, revoked: RevocationSet) -> None:
+        self._reader = reader
+        self._published = published
+        self._revoked = revoked
+        self._known: OrderedDict[bytes, Judged] = OrderedDict()
+        self._keys_version = -1
+
+    def verify(self, token: str, *, now: datetime) -> Judged:
+        """The token's standing at `now`. Raises `InvalidToken` for every reason alike.
+
+        Only good tokens are remembered, 100,000 at most, oldest forgotten first, and none past a change of keys: a
+        flood of random tokens costs memory nothing.
+        """
+        if self._keys_version != self._published.version:
+            self._known.clear()
+            self._keys_version = self._published.version
+        digest = token_digest(token)
+        judged = self._known.get(digest)
+        if judged is None:
+            judged = self._read(token, now)
+            self._remember(digest, judged)
+        elif now.timestamp() >= judged.token.expires_at:
+            del self._known[digest]
+            raise InvalidToken(detail="expired")
+        if judged.seen != self._revoked.version:
+            reason = self._revoked.refuses(judged.token)
+            if reason is not None:
+                raise InvalidToken(detail=reason)
+            judged.seen = self._revoked.version
+        return judged
+
+    def _read(self, token: str, now: datetime) -> Judged:
+        try:
+            read = self._reader.read(token, self._published.keys, now=now)
+        except TokenRefused as refusal:
+            raise InvalidToken(detail=refusal.reason) from None
+        return Judged(read, read.principal("bearer"), read.principal("cookie"), seen=-1)
+
+    def _remember(self, digest: bytes, judged: Judged) -> None:
+        self._known[digest] = judged
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
