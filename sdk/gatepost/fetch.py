@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ import httpx2
 
 from gatepost.encoding import parse_json_object
 
-TIMEOUT_SECONDS = 5.0
+PATIENCE = timedelta(seconds=5)
 
 
 class FetchError(Exception):
@@ -46,11 +47,12 @@ async def fetch_json(
     limit: int,
     params: Mapping[str, str] | None = None,
     auth: httpx2.BasicAuth | None = None,
+    within: timedelta = PATIENCE,
 ) -> Fetched:
-    """GET one JSON object of at most `limit` bytes within five seconds in all. Raises `FetchError`."""
+    """GET one JSON object of at most `limit` bytes, all of it `within` a time. Raises `FetchError`."""
     try:
         async with (
-            asyncio.timeout(TIMEOUT_SECONDS),
+            asyncio.timeout(within.total_seconds()),
             client.stream(
                 "GET",
                 url,

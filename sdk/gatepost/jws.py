@@ -15,6 +15,7 @@ MAX_TOKEN_LENGTH = 8192
 
 # Each would let the sender choose the key or change what is signed (RFC 8725 §3.10, RFC 7515 §4.1.11, RFC 7797).
 _FORBIDDEN_IN_HEADER = frozenset({"crit", "b64", "jku", "x5u", "x5c"})
+_TEXT_IN_HEADER = ("cty", "x5t", "x5t#S256")  # not used here, but of a known type (RFC 7515 §4.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def parse_jws(token: str) -> Jws:
         raise TokenRefused(f"malformed: {type(problem).__name__}") from None
     if not _FORBIDDEN_IN_HEADER.isdisjoint(parsed.header):
         raise TokenRefused("the header has a member that is not allowed")
+    if not all(isinstance(parsed.header.get(name, ""), str) for name in _TEXT_IN_HEADER):
+        raise TokenRefused("a member of the header has the wrong type")
     return parsed
 
 
