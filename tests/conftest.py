@@ -1,9 +1,141 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share: the loop, and URLs of real stores.
+
+`…_url`, `redis_backend` and `sql_backend` lead to servers that the whole run shares, emptied or fresh for each test;
+`own_…` are servers for one test, which it may freeze, kill and restart. All start on first use, once per xdist worker.
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
+
+from tests.servers.postgres import PostgresDatabases, PostgresServer
+from tests.servers.process import fast_folder
+from tests.servers.valkey import ValkeyCluster, ValkeyServer
+
+_number = count(1)
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on plain asyncio; session scope lets async fixtures have any scope."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Path:
+    """Where servers keep their files: in memory where there is room, with a path short enough for sockets."""
+    return fast_folder()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_folder: Path) -> Iterator[ValkeyServer]:
+    """The shared Valkey: for looking, never for freezing or killing."""
+    server = ValkeyServer(server_folder / "valkey")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """An empty Valkey, by unix socket."""
+    valkey_server.flush()
+    return valkey_server.url
+
+
+@pytest.fixture
+def valkey_tcp_url(valkey_server: ValkeyServer) -> str:
+    """An empty Valkey, by loopback."""
+    valkey_server.flush()
+    return valkey_server.tcp_url
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster(server_folder: Path) -> Iterator[ValkeyCluster]:
+    """The shared cluster of three: for looking, never for freezing or killing."""
+    cluster = ValkeyCluster(server_folder / "cluster")
+    cluster.start()
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture
+def valkey_cluster_url(valkey_cluster: ValkeyCluster) -> str:
+    """An empty cluster, as `redis+cluster://host:port,host:port,host:port`."""
+    valkey_cluster.flush()
+    return valkey_cluster.url
+
+
+@pytest.fixture(params=["single", "cluster"])
+def redis_backend(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store, one test for each layout that Gatepost knows."""
+    url: str = request.getfixturevalue({"single": "valkey_url", "cluster": "valkey_cluster_url"}[request.param])
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
+    """The shared PostgreSQL: for looking, never for freezing or killing."""
+    server = PostgresServer(server_folder / "postgres")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(request: pytest.FixtureRequest) -> PostgresDatabases:
+    """Makes databases: on `TEST_POSTGRES_URL` when that is set, else on the shared server."""
+    return PostgresDatabases(os.environ.get("TEST_POSTGRES_URL") or request.getfixturevalue("postgres_server").url())
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_databases: PostgresDatabases) -> Iterator[str]:
+    """A PostgreSQL database without tables."""
+    with postgres_databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_sqlite_url(server_folder: Path) -> Iterator[str]:
+    """A SQLite database without tables."""
+    file = server_folder / f"{next(_number)}.sqlite"
+    yield f"sqlite+aiosqlite:///{file}"
+    for left in file.parent.glob(f"{file.name}*"):
+        left.unlink()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def sql_backend(request: pytest.FixtureRequest) -> str:
+    """The URL of a database without tables, one test for each kind that Gatepost knows."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def own_valkey(server_folder: Path) -> Iterator[ValkeyServer]:
+    """A Valkey for this test alone, to freeze, kill and restart; it keeps its data."""
+    server = ValkeyServer(server_folder / f"valkey{next(_number)}", persistent=True)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_valkey_cluster(server_folder: Path) -> Iterator[ValkeyCluster]:
+    """A cluster for this test alone; takes two seconds to form."""
+    cluster = ValkeyCluster(server_folder / f"cluster{next(_number)}")
+    cluster.start()
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture
+def own_postgres(server_folder: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL for this test alone, to freeze, kill and restart; takes a second to make."""
+    server = PostgresServer(server_folder / f"postgres{next(_number)}")
+    server.start()
+    yield server
+    server.kill()

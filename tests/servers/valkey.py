@@ -1,0 +1,139 @@
+"""Valkey for tests: one server, or a cluster of three."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from service.storage.embedded import find_valkey_binary
+from tests.servers.process import STARTS_WITHIN, ServerProcess, free_ports
+
+SLOTS = 16384
+
+
+class ValkeyServer(ServerProcess):
+    """One Valkey, reachable by unix socket (`url`) and by loopback (`tcp_url`).
+
+    A restart finds its data when `persistent`; otherwise it comes back empty, as after a lost disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        persistent: bool = False,
+        port: int | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        binary = find_valkey_binary()
+        assert binary is not None, "no Valkey binary: python3 run.py test installs one"
+        folder.mkdir()
+        self.port = port or free_ports(1)[0]
+        self.url = f"unix://{folder}/s?db=0"
+        self.tcp_url = f"redis://127.0.0.1:{self.port}/0"
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": f"{folder}/s",
+            "unixsocketperm": "600",
+            "save": "",
+            "appendonly": "yes" if persistent else "no",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+            "enable-debug-command": "local",
+        }
+        arguments = [part for name, value in (options | (settings or {})).items() for part in (f"--{name}", value)]
+        super().__init__([str(binary), *arguments], folder=folder, is_ready=self._answers)
+
+    def client(self) -> redis.Redis:
+        """A plain client without retries, to look and to interfere."""
+        return redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), decode_responses=True)
+
+    def flush(self) -> None:
+        """Forget every key and every script."""
+        with self.client() as client:
+            client.flushall()
+            client.script_flush()
+
+    def _answers(self) -> bool:
+        with self.client() as client:
+            try:
+                return bool(client.ping())
+            except (redis.ConnectionError, redis.TimeoutError):  # not there yet, or still loading
+                return False
+
+
+class ValkeyCluster:
+    """Three masters on loopback, no replicas: a killed node takes its slots along, as the service must expect."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        ports = free_ports(6)
+        self.nodes = [
+            ValkeyServer(
+                folder / str(number),
+                port=ports[number],
+                settings={
+                    "cluster-enabled": "yes",
+                    "cluster-port": str(ports[number + 3]),
+                    "cluster-node-timeout": "2000",
+                    "cluster-config-file": "nodes.conf",
+                },
+            )
+            for number in range(3)
+        ]
+
+    @property
+    def url(self) -> str:
+        """`redis+cluster://` and every node."""
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    def start(self) -> None:
+        """Start the nodes, share the slots out among them, and wait until each calls the cluster whole."""
+        for node in self.nodes:
+            node.start()
+        share = SLOTS // len(self.nodes) + 1
+        with self._clients() as clients:
+            for number, client in enumerate(clients):
+                first = number * share
+                client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+                client.execute_command("CLUSTER ADDSLOTSRANGE", first, min(first + share, SLOTS) - 1)
+                client.execute_command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port, _bus_port(clients[0]))
+        self.wait_until_whole()
+
+    def wait_until_whole(self) -> None:
+        """Wait until every node serves. Raises `RuntimeError` after 30 s."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        with self._clients() as clients:
+            while not all(_is_whole(client, len(self.nodes)) for client in clients):
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the cluster did not come together")
+                time.sleep(0.02)
+
+    def flush(self) -> None:
+        """Forget every key and every script on every node."""
+        for node in self.nodes:
+            node.flush()
+
+    def kill(self) -> None:
+        for node in self.nodes:
+            node.kill()
+
+    @contextmanager
+    def _clients(self) -> Iterator[list[redis.Redis]]:
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(node.client()) for node in self.nodes]
+
+
+def _bus_port(client: redis.Redis) -> int:
+    return int(client.config_get("cluster-port")["cluster-port"])
+
+
+def _is_whole(client: redis.Redis, size: int) -> bool:
+    information = client.execute_command("CLUSTER INFO")
+    return information["cluster_state"] == "ok" and int(information["cluster_known_nodes"]) == size
