@@ -12,7 +12,7 @@ from service.accounts.account import PasswordHashes, SetupLinks, User, Users
 from service.accounts.names import parse_email, parse_username
 from service.accounts.passwords import PasswordPolicy, normalize_password
 from service.identifiers import new_id
-from service.protocol.errors import Conflict, InvalidLogin, InvalidToken, NotFound
+from service.protocol.errors import Conflict, Invalid, InvalidToken, NotFound
 from service.revocation.acts import Act, Acts
 
 SETUP_LINK_LIFE = timedelta(minutes=15)
@@ -118,12 +118,12 @@ class Directory:
     ) -> None:
         """Replace a password by someone who knows it; every other session ends (ASVS 7.4.3).
 
-        Raises `InvalidLogin` when `current` is wrong, `Invalid` for the new one.
+        Raises `Invalid` when `current` is wrong and for a new one that the policy refuses.
         """
         user = await self.get(user_id)
         verdict = await self._hashes.verify(normalize_password(current), user.password_hash)
         if not verdict.right:
-            raise InvalidLogin(public="The current password is not right.", detail="wrong current password")
+            raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
         await self._replace_password(user, new, keep_session=keep_session, why="password changed", now=now)
 
     async def set_password(self, user_id: str, new: str, *, now: datetime) -> None:

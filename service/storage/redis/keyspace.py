@@ -2,8 +2,8 @@
 
 | key | holds | lives |
 |---|---|---|
-| `gp:{user}:f:<family>` | hash: one refresh family | until its idle or absolute end, or its mark of ending is no longer needed |
-| `gp:{user}:e` | string: the user's epoch | longer than every family of the user, and than any raise of it matters |
+| `gp:{user}:f:<family>` | hash: one refresh family | until its idle or absolute end; ended: until nobody asks |
+| `gp:{user}:e` | string: the user's epoch | longer than any family of the user, and than a raise matters |
 | `gp:{client}:c` | string: the client's epoch | as long as the raise matters |
 | `gp:{owner}:x:<kind>:<subject>` | `1`: revoked | as long as the revocation matters |
 | `gp:revocations` | stream: revocations as they are acknowledged | the newest `STREAM_LENGTH`, about |

@@ -1,0 +1,13 @@
+"""Redis or Valkey, one or many: every key and its life, the scripts, and one store per file.
+
+Owns the connection (`link.py`: one shared wire per server, a circuit that opens when a server cannot be relied on) and
+what is kept there. Refuses to decide anything about sessions or revocation, and to be the truth: that is SQL. Read
+`keyspace.py` first, then `lua/rotate.lua` and `families.py`.
+"""
+
+from service.storage.redis.families import RedisRefreshFamilies
+from service.storage.redis.keyspace import Keyspace
+from service.storage.redis.link import RedisLink, ServerFacts
+from service.storage.redis.revocation_engine import RedisRevocationEngine
+
+__all__ = ["Keyspace", "RedisLink", "RedisRefreshFamilies", "RedisRevocationEngine", "ServerFacts"]

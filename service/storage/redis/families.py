@@ -1,0 +1,121 @@
+"""Refresh families in Redis: each step is one Lua script on one slot, by the clock of Redis."""
+
+import json
+from datetime import datetime, timedelta
+
+from service.protocol.errors import StoreUnavailable
+from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated, Reused, Rotated, Unsure
+from service.sessions.refresh_token import RefreshToken
+from service.storage.redis.keyspace import Keyspace
+from service.storage.redis.link import RedisLink
+from service.storage.redis.scripts import CLOSE, RESTORE, ROTATE
+from service.storage.redis.times import for_script, from_micros, span_for_script, to_micros
+from service.storage.redis.wire import Reply
+
+
+class RedisRefreshFamilies:
+    """Implements `RefreshFamilies`. Nothing is concluded from a key that is absent, of another type or unreadable, nor
+    from a family that was last held against SQL in another run of its server, or whose owner's epoch key is gone: all
+    of these are `Unsure`, and `restore` writes over what cannot be read."""
+
+    def __init__(self, link: RedisLink, keys: Keyspace) -> None:
+        self._link = link
+        self._keys = keys
+
+    async def open(self, family: Family, *, idle: timedelta) -> None:
+        """Keep a new family at generation 0, held against SQL in this Redis run."""
+        await self.restore(family, generation=0, reached_at=None, idle=idle)
+
+    async def rotate(
+        self,
+        presented: RefreshToken,
+        *,
+        client_id: str,
+        epoch: int,
+        client_epoch: int,
+        grace: timedelta,
+        idle: timedelta,
+    ) -> Outcome:
+        """Spend one generation, in one atomic step. It is asked once and never again: a second asking after a lost
+        answer would look like reuse."""
+        key = self._keys.family(presented.user_id, presented.family_id)
+        command = ROTATE.command(
+            (key, self._keys.user_epoch(presented.user_id)),
+            client_id,
+            presented.generation,
+            epoch,
+            client_epoch,
+            span_for_script(grace),
+            span_for_script(idle),
+        )
+        return _read_outcome(await self._link.ask(key, command), presented, client_id)
+
+    async def restore(self, family: Family, *, generation: int, reached_at: datetime | None, idle: timedelta) -> None:
+        """Write what SQL says over the family. The caller has found that it lives: idle counts anew from `reached_at`,
+        or from now."""
+        key = self._keys.family(family.user_id, family.id)
+        command = RESTORE.command(
+            (key, self._keys.user_epoch(family.user_id)),
+            _pack(family),
+            family.client_id,
+            for_script(family.ends_at),
+            family.epoch,
+            family.client_epoch,
+            generation,
+            "" if reached_at is None else for_script(reached_at),
+            span_for_script(idle),
+        )
+        await self._link.ask(key, command)
+
+    async def close(self, user_id: str, family_id: str, *, until: datetime) -> None:
+        """Mark the family as ended until `until` at least, also when it is absent."""
+        key = self._keys.family(user_id, family_id)
+        await self._link.ask(key, CLOSE.command((key,), for_script(until)))
+
+
+def _pack(family: Family) -> str:
+    parts = [
+        to_micros(family.auth_time),
+        to_micros(family.ends_at),
+        sorted(family.scopes),
+        family.amr,
+        family.acr,
+    ]
+    return json.dumps(parts, separators=(",", ":"))
+
+
+def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outcome:
+    match reply:
+        case [b"rotated" | b"repeated" as name, int(generation), bytes(packed), int(epoch), int(client_epoch)]:
+            family = _unpack(packed, presented, client_id, epoch, client_epoch)
+            if family is None:
+                return Unsure("unreadable")
+            return Rotated(family, generation) if name == b"rotated" else Repeated(family, generation)
+        case [b"reused", int(current)]:
+            return Reused(current)
+        case [b"closed"]:
+            return Closed()
+        case [b"foreign"]:
+            return Foreign()
+        case [b"unsure", bytes(why)]:
+            return Unsure(why.decode())
+    raise StoreUnavailable("redis", detail="an answer that the script never gives")
+
+
+def _unpack(packed: bytes, presented: RefreshToken, client_id: str, epoch: int, client_epoch: int) -> Family | None:
+    try:
+        auth_time, ends_at, scopes, amr, acr = json.loads(packed)
+        return Family(
+            id=presented.family_id,
+            user_id=presented.user_id,
+            client_id=client_id,
+            scopes=frozenset(scopes),
+            epoch=epoch,
+            client_epoch=client_epoch,
+            auth_time=from_micros(auth_time),
+            amr=tuple(amr),
+            acr=acr,
+            ends_at=from_micros(ends_at),
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None  # written by another version of this service

@@ -1,0 +1,150 @@
+"""The way to one Redis server: a wire, and a circuit that is open while the server cannot be relied on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, ContextVar
+from datetime import timedelta
+
+import structlog
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, ResponseError
+
+from service.protocol.errors import StoreUnavailable
+from service.storage.redis.scripts import BY_DIGEST, Command
+from service.storage.redis.wire import Reply, Wire
+
+_log = structlog.get_logger("gatepost.redis")
+_PROBE_EVERY = timedelta(milliseconds=200)
+_FIRST_PROBE_WITHIN = timedelta(milliseconds=500)
+_RECOVERING: ContextVar[bool] = ContextVar("recovering", default=False)
+_WRONG_SERVER = (ReadOnlyError, ClusterDownError)
+"""Answers by which a server says that it should not be asked at all, as against not this or not now."""
+
+
+class Lane:
+    """Carries commands to one server, or refuses at once while its circuit is open.
+
+    The circuit opens when the wire breaks. A probe then connects, asks PING and runs `on_return`; only when that too
+    has succeeded are callers let through. Calls made inside `on_return` pass the open circuit. While the first probe
+    of an outage is under way callers wait for it a moment, so that a connection that was merely dropped costs nobody
+    an error; so the first call of all connects. `is_wanted` is asked after each failed probe; when it says no, probing
+    ends until somebody calls.
+    """
+
+    def __init__(
+        self,
+        node: tuple[str, int],
+        dial: Callable[[], AbstractConnection],
+        *,
+        patience: timedelta,
+        on_return: Callable[[], Awaitable[None]],
+        is_wanted: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        self.node = node
+        self.name = f"{node[0]}:{node[1]}" if node[0] else "redis"
+        self.dial = dial
+        self._patience = patience
+        self._on_return = on_return
+        self._is_wanted = is_wanted
+        self._wire: Wire | None = None
+        self._dialling = asyncio.Lock()
+        self._closed_circuit = False
+        self._why = "not connected yet"
+        self._probed = asyncio.Event()
+        self._recovery: asyncio.Task[None] | None = None
+        self._hung_up = False
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Replies in order; a command's own error is a reply. Raises `StoreUnavailable`."""
+        wire = self._wire
+        if wire is None or not (self._closed_circuit or _RECOVERING.get()):
+            wire = await self._wait_for_wire()
+        replies = await wire.ask(commands)
+        for place, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                command = commands[place]
+                [replies[place]] = await wire.ask([BY_DIGEST[str(command[1])].in_full(command)])
+            elif isinstance(reply, _WRONG_SERVER):
+                await self._refuse(wire, str(reply))
+        return replies
+
+    async def check(self) -> None:
+        """Raises `StoreUnavailable` while the circuit is open."""
+        if self._wire is None or not self._closed_circuit:
+            await self._wait_for_wire()
+
+    async def close(self) -> None:
+        """Hang up for good."""
+        self._hung_up = True
+        self._closed_circuit = False
+        self._why = "closed"
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.gather(self._recovery, return_exceptions=True)
+        if self._wire is not None:
+            await self._wire.close()
+
+    async def _wait_for_wire(self) -> Wire:
+        if _RECOVERING.get():
+            return await self._connected()
+        if not self._hung_up and (self._recovery is None or self._recovery.done()):
+            self._begin_recovery()
+        if not self._probed.is_set():
+            try:
+                async with asyncio.timeout(_FIRST_PROBE_WITHIN.total_seconds()):
+                    await self._probed.wait()
+            except TimeoutError:
+                pass
+        if self._wire is None or not self._closed_circuit:
+            raise StoreUnavailable("redis", detail=f"{self.name} is away: {self._why}")
+        return self._wire
+
+    def _begin_recovery(self) -> None:
+        self._probed.clear()
+        self._recovery = asyncio.create_task(self._recover(), context=Context())
+
+    async def _recover(self) -> None:
+        probes = 0
+        while True:
+            probes += 1
+            try:
+                wire = await self._connected()
+                [pong] = await wire.ask([("PING",)])
+                if isinstance(pong, ResponseError):
+                    await self._refuse(wire, str(pong))
+                _RECOVERING.set(True)
+                await self._on_return()
+                if wire.broken is None:
+                    self._closed_circuit = True
+                    _log.info("redis is there", server=self.name, probes=probes)
+                    return
+            except Exception as error:  # whatever stops it, the answer is to try again, not to use the server
+                self._why = str(error) or type(error).__name__
+                if probes == 1:
+                    _log.warning("redis is away", server=self.name, reason=self._why)
+            finally:
+                _RECOVERING.set(False)
+                self._probed.set()
+            await asyncio.sleep(_PROBE_EVERY.total_seconds())
+            if self._is_wanted is not None and not await self._is_wanted():
+                return
+
+    async def _connected(self) -> Wire:
+        async with self._dialling:
+            if self._wire is None:
+                self._wire = await Wire.open(self.dial(), patience=self._patience, on_broken=self._broke)
+            return self._wire
+
+    def _broke(self, wire: Wire, why: str) -> None:
+        if wire is not self._wire:
+            return
+        self._wire = None
+        self._why = why
+        was_closed, self._closed_circuit = self._closed_circuit, False
+        if was_closed and not self._hung_up:
+            _log.warning("redis is away", server=self.name, reason=why)
+            self._begin_recovery()
+
+    async def _refuse(self, wire: Wire, why: str) -> None:
+        await wire.close()
+        raise StoreUnavailable("redis", detail=why)

@@ -1,0 +1,190 @@
+"""The link to Redis or Valkey: one server, one behind Sentinel, or a cluster. All that is asked goes through it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
+
+from service.protocol.errors import StoreUnavailable
+from service.storage.redis.address import Address, Layout, SentinelDialler, parse_address
+from service.storage.redis.lane import Lane
+from service.storage.redis.routes import ClusterRoutes, OneServer, Routes
+from service.storage.redis.scripts import Command
+from service.storage.redis.wire import Reply, Wire
+
+PATIENCE = timedelta(milliseconds=250)
+_ANSWER_WITHIN = timedelta(milliseconds=1_500)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What an operator should know of one server."""
+
+    server: str
+    version: str
+    eviction: str
+    append_only: bool
+
+    @property
+    def evicts(self) -> bool:
+        """Whether the server may throw away what has not expired."""
+        return self.eviction != "noeviction"
+
+
+async def _nothing() -> None:
+    return None
+
+
+class RedisLink:
+    """Every call answers or raises `StoreUnavailable` within 2 seconds, whatever Redis does.
+
+    Set `on_return` before the first call: it is awaited each time a server has become reachable, the first time too,
+    before anyone else may use it; when it raises, the server is not used and all is tried again 200 ms later. Calls
+    that it makes through this link pass. One link belongs to one event loop.
+    """
+
+    def __init__(self, address: Address, *, patience: timedelta = PATIENCE) -> None:
+        self.on_return: Callable[[], Awaitable[None]] = _nothing
+        self._patience = patience
+        self._returning = asyncio.Lock()
+        self._sentinels = SentinelDialler(address) if address.layout is Layout.SENTINEL else None
+        self._routes: Routes
+        if address.layout is Layout.CLUSTER:
+            self._routes = ClusterRoutes(address, self._lane, patience=patience)
+        else:
+            dial = self._sentinels.dial if self._sentinels is not None else address.dial_single
+            self._routes = OneServer(self._lane(("", 0), dial, None))
+
+    @classmethod
+    def from_url(cls, url: str, *, patience: timedelta = PATIENCE) -> Self:
+        """A link to what the URL names (see `parse_address`); connects at the first call. Raises `ValueError`."""
+        return cls(parse_address(url), patience=patience)
+
+    async def ask(self, key: str, command: Command) -> Reply:
+        """The answer of the server that holds `key`. Raises `StoreUnavailable`, also for an error that it answers."""
+        return (await self.ask_all([(key, command)]))[0]
+
+    async def ask_all(self, questions: Sequence[tuple[str, Command]]) -> list[Reply]:
+        """The answers to all, in order, asked in one round trip of each server; not as one transaction.
+
+        Raises `StoreUnavailable` when any is an error, and then others may have been done.
+        """
+        try:
+            async with _in_time():
+                return await self._ask_all(questions)
+        except UnicodeError:
+            raise StoreUnavailable("redis", detail="a name has no UTF-8 form") from None
+
+    async def ping(self) -> None:
+        """Raises `StoreUnavailable` unless every server that holds keys may be used and answers."""
+        async with _in_time():
+            for lane in await self._routes.lanes():
+                _checked(await lane.ask([("PING",)]))
+
+    async def facts(self) -> Sequence[ServerFacts]:
+        """What each server that holds keys says of itself. Raises `StoreUnavailable`."""
+        facts = []
+        async with _in_time():
+            for lane in await self._routes.lanes():
+                [reply] = _checked(await lane.ask([("INFO", "server", "memory", "persistence")]))
+                facts.append(_parse_facts(lane.name, reply))
+        return facts
+
+    @asynccontextmanager
+    async def own_wire(self, key: str, *, patience: timedelta) -> AsyncIterator[Wire]:
+        """A connection of one's own to the server that holds `key`, for commands that wait; replies may take
+        `patience`. Raises `StoreUnavailable`, at once while the server is known to be away."""
+        async with _in_time():
+            lane = await self._routes.lane(key)
+            await lane.check()
+        wire = await Wire.open(lane.dial(), patience=patience, on_broken=lambda *_: None)
+        try:
+            yield wire
+        finally:
+            await wire.close()
+
+    async def close(self) -> None:
+        """Hang up. Calls that wait, and any made later, are `StoreUnavailable`."""
+        await self._routes.close()
+        if self._sentinels is not None:
+            await self._sentinels.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _ask_all(self, questions: Sequence[tuple[str, Command]]) -> list[Reply]:
+        places: dict[Lane, list[int]] = {}
+        for place, (key, _) in enumerate(questions):
+            places.setdefault(await self._routes.lane(key), []).append(place)
+        if len(places) == 1:
+            [lane] = places
+            return _checked(await self._ask_lane(lane, [command for _, command in questions]))
+        answers: list[Reply] = [None] * len(questions)
+        asking = [self._ask_lane(lane, [questions[place][1] for place in own]) for lane, own in places.items()]
+        outcomes = await asyncio.gather(*asking, return_exceptions=True)  # let each finish: they are not undone
+        for own, outcome in zip(places.values(), outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            for place, reply in zip(own, outcome, strict=True):
+                answers[place] = reply
+        return _checked(answers)
+
+    async def _ask_lane(self, lane: Lane, commands: Sequence[Command]) -> list[Reply]:
+        replies = await lane.ask(commands)
+        for place, reply in enumerate(replies):
+            if isinstance(reply, ResponseError):
+                replies[place] = await self._routes.follow(commands[place], reply, lane)
+        return replies
+
+    def _lane(
+        self,
+        node: tuple[str, int],
+        dial: Callable[[], AbstractConnection],
+        is_wanted: Callable[[], Awaitable[bool]] | None,
+    ) -> Lane:
+        return Lane(node, dial, patience=self._patience, on_return=self._return, is_wanted=is_wanted)
+
+    async def _return(self) -> None:
+        async with self._returning:
+            await self.on_return()
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN.total_seconds()):
+            yield
+    except TimeoutError:
+        raise StoreUnavailable("redis", detail="no answer in time") from None
+
+
+def _checked(replies: list[Reply]) -> list[Reply]:
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise StoreUnavailable("redis", detail=f"{type(reply).__name__}: {reply}")
+    return replies
+
+
+def _parse_facts(server: str, reply: Reply) -> ServerFacts:
+    said = dict(line.split(":", 1) for line in _text(reply).splitlines() if ":" in line)
+    return ServerFacts(
+        server=server,
+        version=said.get("valkey_version") or said.get("redis_version", "unknown"),
+        eviction=said.get("maxmemory_policy", "unknown"),
+        append_only=said.get("aof_enabled") == "1",
+    )
+
+
+def _text(reply: Reply) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)

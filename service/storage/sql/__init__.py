@@ -1,0 +1,26 @@
+"""The ledger: identity, sessions, keys and revocations as rows in SQLite or PostgreSQL, one store per file.
+
+Owns the tables, the transactions, the deadlines on both, and the migrations. Refuses to know what the rows mean: rules
+live in the rooms whose Protocols the stores keep. Read `database.py` first, then `tables.py`.
+"""
+
+from service.storage.sql.api_keys import SqlApiKeys
+from service.storage.sql.clients import SqlClients
+from service.storage.sql.database import Database, SqlTransaction
+from service.storage.sql.revocations import SqlRevocations
+from service.storage.sql.sessions import SqlSessions
+from service.storage.sql.setup_links import SqlSetupLinks
+from service.storage.sql.signing_keys import SqlSigningKeys
+from service.storage.sql.users import SqlUsers
+
+__all__ = [
+    "Database",
+    "SqlApiKeys",
+    "SqlClients",
+    "SqlRevocations",
+    "SqlSessions",
+    "SqlSetupLinks",
+    "SqlSigningKeys",
+    "SqlTransaction",
+    "SqlUsers",
+]

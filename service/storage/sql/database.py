@@ -1,0 +1,171 @@
+"""The one door to SQL: transactions and reads, each under a deadline, behind a breaker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import CursorResult, Row, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql import Executable
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.ledger import Transaction
+from service.protocol.errors import StoreUnavailable
+from service.storage.sql.breaker import Breaker
+from service.storage.sql.engine import DEADLINE, Trust, begin_immediate, open_engine, parse_database_url
+from service.storage.sql.refusals import STORE, is_locked, refusals
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+_LOCK_PAUSE = 0.02
+_CLOSES_WITHIN = 2.0
+
+
+class SqlTransaction:
+    """An open transaction. What a driver raises comes out of it as a refusal."""
+
+    def __init__(self, connection: AsyncConnection, session: AsyncSession, *, postgresql: bool) -> None:
+        self._connection = connection
+        self._session = session
+        self.postgresql = postgresql
+
+    async def add(self, row: SQLModel) -> None:
+        """Insert now. Raises `Conflict` for a uniqueness clash, `NotFound` when what it refers to is not there."""
+        with refusals():
+            self._session.add(row)
+            await self._session.flush()
+
+    async def run(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:
+        """Execute a statement. Raises `Conflict`, `NotFound`, `StoreUnavailable`."""
+        with refusals():
+            return await self._connection.execute(statement, parameters)
+
+
+def opened(tx: Transaction) -> SqlTransaction:
+    """What a room hands on, as what it is. Raises `TypeError` for another ledger's transaction."""
+    if not isinstance(tx, SqlTransaction):
+        raise TypeError(f"{type(tx).__name__} is not a transaction of this ledger")
+    return tx
+
+
+class Database:
+    """SQLite or PostgreSQL at `url`. Every call ends within `DEADLINE`; after an outage the next call finds its way.
+
+    Not connected until used. Used from one event loop. On SQLite, writers of this process take turns, and each
+    transaction holds the write lock from its beginning.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        address = parse_database_url(url)
+        self.postgresql = address.get_backend_name() == "postgresql"
+        self._trust = Trust()
+        self._engine = open_engine(address, self._trust, pool_size=pool_size)
+        self._reads = Breaker(STORE)
+        if self.postgresql:
+            # A read is one statement: without BEGIN and ROLLBACK it is one round trip.
+            self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._writer = self._engine
+            self._writes = self._reads
+            self._turn: asyncio.Lock | nullcontext[None] = nullcontext()
+        else:
+            self._reader = self._engine
+            self._writer = self._engine.execution_options()
+            begin_immediate(self._writer)
+            self._writes = Breaker(STORE)  # a file that another process has locked can still be read
+            self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SqlTransaction]:
+        """Commit when the block ends, undo everything when it raises; both within the deadline. See `Ledger.begin`."""
+        async with self._within_deadline(self._writes), self._turn, self._connected(self._writer) as connection:
+            await self._begin(connection)
+            async with AsyncSession(bind=connection, autoflush=False, expire_on_commit=False) as session:
+                yield SqlTransaction(connection, session, postgresql=self.postgresql)
+            with refusals():
+                await connection.commit()
+
+    async def fetch_all(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Row[Any]]:
+        """The rows of one reading statement. Raises `StoreUnavailable`."""
+        async with self._within_deadline(self._reads), self._connected(self._reader) as connection:
+            with refusals():
+                return (await connection.execute(statement, parameters)).all()
+
+    async def fetch_one(self, statement: Executable, parameters: Parameters | None = None) -> Row[Any] | None:
+        """The first row of one reading statement, or None. Raises `StoreUnavailable`."""
+        rows = await self.fetch_all(statement, parameters)
+        return rows[0] if rows else None
+
+    async def check(self) -> None:
+        """Ask the server anything. Raises `StoreUnavailable`."""
+        await self.fetch_all(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        async with asyncio.timeout(_CLOSES_WITHIN):
+            await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _within_deadline(self, breaker: Breaker) -> AsyncIterator[None]:
+        began = breaker.enter()
+        try:
+            async with asyncio.timeout(DEADLINE) as deadline:
+                yield
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            self._trust.lose()
+            breaker.failed(began)
+            raise StoreUnavailable(STORE, detail="no answer in time") from error
+        except _Unreachable:
+            breaker.failed(began)
+            raise
+        except StoreUnavailable:
+            raise
+        except Exception:
+            breaker.answered()
+            raise
+        breaker.answered()
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            connection = await engine.connect()
+        except NoFreeConnection as error:
+            raise StoreUnavailable(STORE, detail="no free connection") from error
+        except (OSError, SQLAlchemyError) as error:
+            raise _Unreachable(STORE, detail=f"{type(error).__name__}: {error}") from error
+        try:
+            yield connection
+        except asyncio.CancelledError:
+            await connection.invalidate()  # never wait for an answer that may not come
+            raise
+        except BaseException:
+            await _undo(connection)
+            raise
+        finally:
+            await connection.close()
+
+    async def _begin(self, connection: AsyncConnection) -> None:
+        while True:
+            try:
+                await connection.begin()
+            except OperationalError as error:
+                if not is_locked(error):
+                    raise StoreUnavailable(STORE, detail=str(error.orig)) from error
+                await asyncio.sleep(_LOCK_PAUSE)
+            else:
+                return
+
+
+class _Unreachable(StoreUnavailable):
+    """No connection could be made, as opposed to one that broke or a statement that took too long."""
+
+
+async def _undo(connection: AsyncConnection) -> None:
+    try:
+        await connection.rollback()
+    except (OSError, SQLAlchemyError):
+        await connection.invalidate()

@@ -1,0 +1,165 @@
+"""The tables. `table=True` models do not validate: the rooms have done so, and the stores translate."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, text
+from sqlmodel import Field, SQLModel
+
+from service.storage.sql.columns import NUMBER, Id, Json, UtcDateTime
+
+# Set before any model, so that every constraint has a name by which a migration can find it on both databases.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+METADATA: MetaData = SQLModel.metadata
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class UserRow(SQLModel, table=True):
+    """A person. The keys are what names are compared by; `is_admin` repeats `roles` so that both databases can count
+    administrators through an index."""
+
+    __tablename__ = "users"
+    __table_args__ = (_partial("ix_users_active_admins", "id", where="is_admin AND disabled_at IS NULL"),)
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    username: str
+    username_key: str = Field(unique=True)
+    email: str | None = None
+    email_key: str | None = Field(default=None, unique=True)
+    password_hash: str | None = None
+    roles: list[str] = Field(sa_type=Json)
+    scopes: list[str] = Field(sa_type=Json)
+    is_admin: bool
+    epoch: int = Field(sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    second_factor_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class SetupLinkRow(SQLModel, table=True):
+    """A link that makes the first administrator, as a digest."""
+
+    __tablename__ = "setup_links"
+
+    digest: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    taken_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ClientRow(SQLModel, table=True):
+    """An application. `secrets` holds at most a few digests, so that a client is one row; `name_key` is for search."""
+
+    __tablename__ = "clients"
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    name: str
+    name_key: str
+    confidential: bool
+    scopes: list[str] = Field(sa_type=Json)
+    secrets: list[dict[str, Any]] = Field(sa_type=Json)
+    epoch: int = Field(sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """A person's key."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (_partial("ix_api_keys_living", "user_id", "id", where="revoked_at IS NULL"),)
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    user_id: str = Field(sa_type=Id, foreign_key="users.id")
+    name: str
+    hint: str
+    digest: bytes = Field(sa_type=LargeBinary)
+    scopes: list[str] = Field(sa_type=Json)
+    networks: list[str] = Field(sa_type=Json)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    previous_digest: bytes | None = Field(default=None, sa_type=LargeBinary)
+    previous_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class SessionRow(SQLModel, table=True):
+    """A sign-in on one device. `client_id` refers to no row when it is the first-party sign-in."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (_partial("ix_sessions_living", "user_id", "id", where="ended_at IS NULL"),)
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    user_id: str = Field(sa_type=Id, foreign_key="users.id")
+    client_id: str = Field(sa_type=Id)
+    scopes: list[str] = Field(sa_type=Json)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    auth_time: datetime = Field(sa_type=UtcDateTime)
+    amr: list[str] = Field(sa_type=Json)
+    acr: str | None = None
+    ends_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime = Field(sa_type=UtcDateTime)
+    floor: int = Field(sa_type=BigInteger)
+    floor_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    user_agent: str
+    address: str
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_why: str
+
+
+class RevocationRow(SQLModel, table=True):
+    """One revocation; `pushed_at` is null while it is in the outbox. Numbers are never used again."""
+
+    __tablename__ = "revocations"
+    __table_args__ = (
+        _partial("ix_revocations_outbox", "number", where="pushed_at IS NULL"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: int | None = Field(default=None, sa_column=Column(NUMBER, primary_key=True))
+    kind: str
+    subject: str
+    owner: str
+    epoch: int = Field(sa_type=BigInteger)
+    until: datetime = Field(sa_type=UtcDateTime, index=True)
+    why: str
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+    pushed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class SigningKeyRow(SQLModel, table=True):
+    """A signing key; its private part sealed."""
+
+    __tablename__ = "signing_keys"
+
+    kid: str = Field(sa_type=Id, primary_key=True)
+    algorithm: str
+    public_jwk: dict[str, str] = Field(sa_type=Json)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    signs_from: datetime = Field(sa_type=UtcDateTime)
+    signs_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    verifies_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    compromised_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+def _table(name: str) -> Table:
+    return METADATA.tables[name]
+
+
+USERS = _table("users")
+SETUP_LINKS = _table("setup_links")
+CLIENTS = _table("clients")
+API_KEYS = _table("api_keys")
+SESSIONS = _table("sessions")
+REVOCATIONS = _table("revocations")
+SIGNING_KEYS = _table("signing_keys")

@@ -1,0 +1,50 @@
+"""The two cookies of browser mode: an access token and a refresh token, out of reach of scripts."""
+
+from starlette.responses import Response
+
+from service.sessions.pairs import TokenPair
+
+
+class Cookies:
+    """Sets, finds and clears our cookies. Behind https they are `__Host-` cookies: Secure, no Domain, path `/`.
+
+    On plain http, which only local mode serves, the prefix and `Secure` are left out, or no browser would keep them.
+    """
+
+    def __init__(self, *, secure: bool) -> None:
+        prefix = "__Host-" if secure else ""
+        self._secure = secure
+        self.access_name = f"{prefix}gp_access"
+        self.refresh_name = f"{prefix}gp_refresh"
+        self._access_field = f"{self.access_name}=".encode()
+        self._refresh_field = f"{self.refresh_name}=".encode()
+
+    def find_access(self, field: bytes) -> list[str]:
+        """The access tokens in a Cookie field: none, one, or (then the request is refused) several."""
+        return _find(field, self._access_field)
+
+    def find_refresh(self, field: bytes) -> list[str]:
+        """The refresh tokens in a Cookie field."""
+        return _find(field, self._refresh_field)
+
+    def set(self, response: Response, pair: TokenPair) -> None:
+        """Give the browser both tokens."""
+        self._set(response, self.access_name, pair.access.token, int(pair.access.expires_in.total_seconds()))
+        self._set(response, self.refresh_name, pair.refresh_token, int(pair.refresh_expires_in.total_seconds()))
+
+    def clear(self, response: Response) -> None:
+        """Take both back."""
+        self._set(response, self.access_name, "", 0)
+        self._set(response, self.refresh_name, "", 0)
+
+    def _set(self, response: Response, name: str, value: str, max_age: int) -> None:
+        response.set_cookie(
+            name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax"
+        )
+
+
+def _find(field: bytes, name: bytes) -> list[str]:
+    if name not in field:
+        return []
+    pairs = (pair.strip() for pair in field.split(b";"))
+    return [pair[len(name) :].decode("latin-1") for pair in pairs if pair.startswith(name)]

@@ -1,0 +1,19 @@
+"""Refusals that only HTTP knows."""
+
+from service.protocol.errors import Refusal
+
+
+class UnsupportedBody(Refusal):
+    """The body's media type or coding is not one that this route takes (RFC 9110 §15.5.16)."""
+
+    code, public = "unsupported_media_type", "Send the body as application/json, without a content coding."
+
+
+class MethodNotAllowed(Refusal):
+    """This address answers other methods only (RFC 9110 §15.5.6); `allow` names them."""
+
+    code, public = "method_not_allowed", "This address does not take this method."
+
+    def __init__(self, allow: str) -> None:
+        super().__init__()
+        self.allow = allow

@@ -1,0 +1,157 @@
+"""Who may call a route: what a route's author writes, and what runs before the route does.
+
+    @router.get("/reports", summary="List reports")
+    async def list_reports(caller: Annotated[Principal, require("reports:read")]) -> list[Report]: ...
+
+A route says `require(scopes…)`, `authenticated()` or `dependencies=[public]`; the application does not start with one
+that says nothing. The guard runs before the body is read, so a stranger learns nothing from a malformed one (401
+before 422). Which credential kinds a route takes is `schemes`: ANY, or SESSION for what only a person who has signed
+in may do.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request, Response
+from fastapi.openapi.models import HTTPBearer
+from fastapi.params import Security
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from gatepost.guard import Guard, GuardedRoute, find_passed
+from gatepost.principal import Principal, Scheme
+from gatepost.scopes import is_scope
+from service import clock
+from service.credentials.resolver import Presented, Resolver
+from service.protocol.errors import CredentialNotAllowed, CsrfFailed, InsufficientScope
+from service.web.address import AddressRule
+from service.web.cookies import Cookies
+from service.web.strict_body import StrictRequest
+
+ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
+SESSION: tuple[Scheme, ...] = ("bearer", "cookie")
+GUARDED_BY = "gatepost.door"
+CSRF_HEADER = b"x-gatepost-csrf"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What guards need at run time; the composition root puts one on the application's state."""
+
+    resolver: Resolver
+    cookies: Cookies
+    address: AddressRule
+    api_key_in_query: bool
+    origins: frozenset[bytes]
+
+    async def principal(self, scope: Scope) -> Principal:
+        """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""
+        authorizations: list[bytes] = []
+        api_keys: list[bytes] = []
+        cookies: list[str] = []
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorizations.append(value)
+            elif name == b"x-api-key":
+                api_keys.append(value)
+            elif name == b"cookie":
+                cookies += self.cookies.find_access(value)
+        if self.api_key_in_query and scope["query_string"]:
+            query = parse_qsl(scope["query_string"], keep_blank_values=True)
+            api_keys += [value for name, value in query if name == b"api_key"]
+        if cookies:
+            self.check_not_forged(scope)
+        presented = Presented(authorizations, api_keys, cookies)
+        return await self.resolver.resolve(presented, address=lambda: self.address.of(scope), now=clock.now())
+
+    def check_not_forged(self, scope: Scope) -> None:
+        """A cookie travels by itself; only our own pages can add the header (RFC 10017 §6.1.3.3). Raises `CsrfFailed`."""
+        if scope["method"] in _SAFE_METHODS:
+            return
+        has_header = False
+        for name, value in scope["headers"]:
+            if name == CSRF_HEADER:
+                has_header = True
+            elif name == b"origin" and value not in self.origins:
+                raise CsrfFailed(detail="foreign Origin")
+        if not has_header:
+            raise CsrfFailed(detail="no CSRF header")
+
+
+class Door(Guard):
+    """Lets in a caller with all of `needed`, by one of `schemes`."""
+
+    model = HTTPBearer()
+    scheme_name = "bearer"
+
+    def __init__(self, needed: frozenset[str], schemes: tuple[Scheme, ...]) -> None:
+        self.needed = needed
+        self.schemes = schemes
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        """The caller of this request. Raises the refusals of `Gate.principal`, `InsufficientScope`,
+        `CredentialNotAllowed`."""
+        principal = find_passed(self, connection)
+        if principal is not None:
+            return principal
+        scope = connection.scope
+        scope[GUARDED_BY] = self
+        gate: Gate = scope["app"].state.gate
+        principal = await gate.principal(scope)
+        if principal.scheme not in self.schemes or (self.schemes is SESSION and principal.session_id is None):
+            raise CredentialNotAllowed(detail=f"{principal.scheme} where {', '.join(self.schemes)} is due")
+        if not self.needed <= principal.scopes:
+            raise InsufficientScope(self.needed)
+        return principal
+
+
+def require(*scopes: str, schemes: tuple[Scheme, ...] = ANY) -> Security:
+    """The dependency of a route that needs all of `scopes`; gives the `Principal`.
+
+    Raises `ValueError` without scopes: a requirement that was left empty must not let everybody in.
+    """
+    if not scopes or not all(map(is_scope, scopes)):
+        raise ValueError("name at least one well-formed scope; for any good credential say authenticated()")
+    return Security(Door(frozenset(scopes), schemes), scopes=scopes)
+
+
+def authenticated(*, schemes: tuple[Scheme, ...] = ANY) -> Security:
+    """The dependency of a route that any good credential of these kinds may call; gives the `Principal`."""
+    return Security(Door(frozenset(), schemes))
+
+
+async def _everyone() -> None:
+    """Marks a route as open to all, on purpose."""
+
+
+public = Depends(_everyone)
+
+
+class Route(GuardedRoute):
+    """A route with a policy, whose body is strict JSON (no member twice, no NaN, bounded depth)."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if self.door is None and not any(needed.call is _everyone for needed in self.dependant.dependencies):
+            raise ValueError(f"{path} has no policy: say require(…), authenticated() or public")
+
+    @property
+    def door(self) -> Door | None:
+        """What guards this route; None for a public one."""
+        doors = [needed.call for needed in self.dependant.dependencies if isinstance(needed.call, Door)]
+        return doors[0] if doors else None
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler behind the guard; in between, the body's type is checked."""
+        takes_json = self.body_field is not None
+        handler = super().get_route_handler()
+        if not takes_json:
+            return handler
+
+        async def strict(request: Request) -> Response:
+            return await handler(StrictRequest(request.scope, request.receive))
+
+        return strict

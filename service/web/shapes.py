@@ -1,0 +1,32 @@
+"""The JSON shapes that several resources share."""
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Scope = Annotated[str, Field(min_length=1, max_length=128)]
+Scopes = Annotated[list[Scope], Field(max_length=128)]
+LongText = Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class Asked(BaseModel):
+    """A request body: exact types, no unknown member."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Shown(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(Shown, Generic[T]):
+    """One page of a list; `next` is the opaque cursor of the following one, absent on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+

@@ -1,0 +1,134 @@
+"""The caller's own account: who am I, sessions, password."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from gatepost.principal import Principal
+from service import clock
+from service.sessions.session import Session
+from service.web.paging import Cursor, Limit, paged
+from service.web.rooms import House
+from service.web.security import SESSION, Route, authenticated, require
+from service.web.shapes import Asked, LongText, Page, Shown
+
+router = APIRouter(prefix="/users/me", tags=["Your account"], route_class=Route)
+
+
+class Me(Shown):
+    """The caller, and for a person the account behind the credential."""
+
+    sub: str
+    kind: Literal["user", "client"]
+    scheme: Literal["api_key", "basic", "bearer", "cookie"]
+    scopes: list[str]
+    client_id: str | None = None
+    session_id: str | None = None
+    auth_time: datetime | None = None
+    username: str | None = None
+    email: str | None = None
+    roles: list[str] | None = None
+
+
+class SessionShown(Shown):
+    """One sign-in on one device. `current` is the one that asks."""
+
+    id: str
+    current: bool
+    created_at: datetime
+    last_used_at: datetime
+    ends_at: datetime
+    client_id: str
+    scopes: list[str]
+    user_agent: str
+    address: str
+
+
+class PasswordChange(Asked):
+    """The password as it is and as it shall be."""
+
+    current_password: LongText
+    new_password: Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+@router.get("", summary="Who am I", response_model_exclude_none=True)
+async def me(house: House, caller: Annotated[Principal, authenticated()]) -> Me:
+    """What the presented credential stands for: any kind, any scopes."""
+    shown = Me(
+        sub=caller.subject,
+        kind=caller.kind,
+        scheme=caller.scheme,
+        scopes=sorted(caller.scopes),
+        client_id=caller.client_id,
+        session_id=caller.session_id,
+        auth_time=caller.auth_time,
+    )
+    if caller.kind == "client":
+        return shown
+    user = await house.directory.get(caller.subject)
+    return shown.model_copy(
+        update={"username": user.username, "email": user.email, "roles": sorted(user.roles)}
+    )
+
+
+@router.get("/sessions", summary="List your sessions")
+async def list_sessions(
+    house: House,
+    caller: Annotated[Principal, require("account:read", schemes=SESSION)],
+    cursor: Cursor = "",
+    limit: Limit = 50,
+) -> Page[SessionShown]:
+    """Your sessions that are alive, oldest first."""
+    now = clock.now()
+    return await paged(
+        lambda after, most: house.sessions.page(user_id=caller.subject, after=after, limit=most, now=now),
+        lambda session: _shown(session, caller),
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+@router.delete("/sessions/{session_id}", summary="End one of your sessions", status_code=204)
+async def end_session(
+    session_id: str, house: House, caller: Annotated[Principal, require("account:write", schemes=SESSION)]
+) -> None:
+    """Its tokens are refused everywhere at once."""
+    await house.ending.end(session_id, user_id=caller.subject, why="ended by its owner", now=clock.now())
+
+
+@router.delete("/sessions", summary="End all of your other sessions", status_code=204)
+async def end_other_sessions(
+    house: House, caller: Annotated[Principal, require("account:write", schemes=SESSION)]
+) -> None:
+    """Every session but the one that asks."""
+    await house.ending.end_all(caller.subject, why="ended by its owner", now=clock.now(), but=caller.session_id)
+
+
+@router.post("/password", summary="Change your password", status_code=204)
+async def change_password(
+    body: PasswordChange, house: House, caller: Annotated[Principal, require("account:write", schemes=SESSION)]
+) -> None:
+    """Needs the present password. Every other session ends; this one goes on."""
+    await house.directory.change_own_password(
+        caller.subject,
+        current=body.current_password,
+        new=body.new_password,
+        keep_session=caller.session_id,
+        now=clock.now(),
+    )
+
+
+def _shown(session: Session, caller: Principal) -> SessionShown:
+    return SessionShown(
+        id=session.id,
+        current=session.id == caller.session_id,
+        created_at=session.created_at,
+        last_used_at=session.last_used_at,
+        ends_at=session.ends_at,
+        client_id=session.client_id,
+        scopes=sorted(session.scopes),
+        user_agent=session.user_agent,
+        address=session.address,
+    )

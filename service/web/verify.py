@@ -1,0 +1,99 @@
+"""`/auth/verify`: may this request pass? For reverse proxies and other services, one answer per request, pure ASGI."""
+
+import json
+from collections import OrderedDict
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from gatepost.principal import Principal
+from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
+from service.protocol.errors import InsufficientScope, InvalidRequest, Refusal
+from service.web.errors import render_refusal
+from service.web.refusals import MethodNotAllowed
+from service.web.security import ANY, GUARDED_BY, Door, Gate
+
+PATH = "/auth/verify"
+_REMEMBERED = 10_000
+_DOOR = Door(frozenset(), ANY)
+
+
+class VerifyEndpoint:
+    """Answers 200 with the caller in `X-Auth-…` fields and as JSON, or the same 401, 403, 400 and 503 as any route.
+
+    `?scope=` names what is needed (space separated). GET and HEAD only. It changes nothing, so a cookie needs no CSRF
+    field here.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._rendered: OrderedDict[int, tuple[Principal, list[tuple[bytes, bytes]], bytes]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            principal = await self._passing(scope)
+        except Refusal as refusal:
+            await render_refusal(scope, refusal)(scope, receive, send)
+            return
+        headers, body = self._answer(principal)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _passing(self, scope: Scope) -> Principal:
+        scope[GUARDED_BY] = _DOOR
+        if scope["method"] != "GET":
+            raise MethodNotAllowed("GET, HEAD")
+        if not scope["query_string"]:
+            return await self._gate.principal(scope)
+        needed = _needed(scope["query_string"])
+        scope[GUARDED_BY] = Door(needed, ANY)
+        principal = await self._gate.principal(scope)
+        if not needed <= principal.scopes:
+            raise InsufficientScope(needed)
+        return principal
+
+    def _answer(self, principal: Principal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """The rendered answer. Principals of remembered credentials are the same object on every request."""
+        known = self._rendered.get(id(principal))
+        if known is None or known[0] is not principal:
+            known = (principal, *_render(principal))
+            self._rendered[id(principal)] = known
+            if len(self._rendered) > _REMEMBERED:
+                self._rendered.popitem(last=False)
+        return known[1], known[2]
+
+
+def _needed(query: bytes) -> frozenset[str]:
+    values = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == b"scope"]
+    if len(values) > 1:
+        raise InvalidRequest(public="Send scope once.")
+    try:
+        return frozenset(parse_scope(values[0].decode())) if values else frozenset()
+    except (ScopeSyntaxError, UnicodeDecodeError):
+        raise InvalidRequest(public="The scope is malformed.") from None
+
+
+def _render(principal: Principal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    scopes = format_scope(principal.scopes)
+    shown = {
+        "sub": principal.subject,
+        "kind": principal.kind,
+        "scheme": principal.scheme,
+        "scope": scopes,
+        "client_id": principal.client_id,
+        "session_id": principal.session_id,
+        "credential_id": principal.credential_id,
+    }
+    fields = [
+        (b"x-auth-subject", principal.subject),
+        (b"x-auth-kind", principal.kind),
+        (b"x-auth-scheme", principal.scheme),
+        (b"x-auth-scopes", scopes),
+        (b"x-auth-client", principal.client_id),
+        (b"x-auth-session", principal.session_id),
+    ]
+    body = json.dumps(shown, separators=(",", ":")).encode()
+    headers = [(name, value.encode()) for name, value in fields if value is not None]
+    headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    return headers, body
