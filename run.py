@@ -68,7 +68,8 @@ def interpreter() -> str:
 
 
 def make_venv() -> None:
-    with_pip = not shutil.which("uv") and importlib.util.find_spec("ensurepip") is not None
+    # Debian keeps ensurepip in a package of its own, and ends the program when it is asked for; `install` does without.
+    with_pip = shutil.which("uv") is None and importlib.util.find_spec("ensurepip") is not None
     venv.create(VENV, with_pip=with_pip, symlinks=True, clear=True)
 
 
