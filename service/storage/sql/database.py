@@ -21,6 +21,7 @@ from service.storage.sql.refusals import STORE, is_locked, refusals
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 _LOCK_PAUSE = 0.02
+_BATCH = 500
 _CLOSES_WITHIN = 2.0
 
 
@@ -97,6 +98,15 @@ class Database:
         """The first row of one reading statement, or None. Raises `StoreUnavailable`."""
         rows = await self.fetch_all(statement, parameters)
         return rows[0] if rows else None
+
+    async def run_each(self, statement: Executable, sets: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement for each set of parameters, in their order, some hundreds to a transaction.
+
+        When it raises `StoreUnavailable`, a beginning of them may have been committed.
+        """
+        for start in range(0, len(sets), _BATCH):
+            async with self.begin() as tx:
+                await tx.run(statement, sets[start : start + _BATCH])
 
     async def check(self) -> None:
         """Ask the server anything. Raises `StoreUnavailable`."""
