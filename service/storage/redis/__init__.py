@@ -6,8 +6,7 @@ what is kept there. Refuses to decide anything about sessions or revocation, and
 """
 
 from service.storage.redis.families import RedisRefreshFamilies
-from service.storage.redis.keyspace import Keyspace
 from service.storage.redis.link import RedisLink, ServerFacts
 from service.storage.redis.revocation_engine import RedisRevocationEngine
 
-__all__ = ["Keyspace", "RedisLink", "RedisRefreshFamilies", "RedisRevocationEngine", "ServerFacts"]
+__all__ = ["RedisLink", "RedisRefreshFamilies", "RedisRevocationEngine", "ServerFacts"]

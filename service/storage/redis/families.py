@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated, Reused, Rotated, Unsure
 from service.sessions.refresh_token import RefreshToken
-from service.storage.redis.keyspace import Keyspace
+from service.storage.redis.keyspace import PREFIX, Keyspace
 from service.storage.redis.link import RedisLink
 from service.storage.redis.scripts import CLOSE, RESTORE, ROTATE
 from service.storage.redis.times import for_script, from_micros, span_for_script, to_micros
@@ -18,9 +18,9 @@ class RedisRefreshFamilies:
     from a family that was last held against SQL in another run of its server, or whose owner's epoch key is gone: all
     of these are `Unsure`, and `restore` writes over what cannot be read."""
 
-    def __init__(self, link: RedisLink, keys: Keyspace) -> None:
+    def __init__(self, link: RedisLink, *, prefix: str = PREFIX) -> None:
         self._link = link
-        self._keys = keys
+        self._keys = Keyspace(prefix)
 
     async def open(self, family: Family, *, idle: timedelta) -> None:
         """Keep a new family at generation 0, held against SQL in this Redis run."""

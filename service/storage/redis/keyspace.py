@@ -32,6 +32,7 @@ from datetime import timedelta
 
 from gatepost.revocation import RevocationKind
 
+PREFIX = "gp:"
 MARGIN = timedelta(minutes=15)
 CLOSED_FOR = timedelta(days=1)
 """How long at least a family that was ended stays marked."""
@@ -42,7 +43,7 @@ STREAM_LENGTH = 10_000
 class Keyspace:
     """The names of keys under one prefix, which several services on one Redis may choose differently."""
 
-    prefix: str = "gp:"
+    prefix: str = PREFIX
 
     def __post_init__(self) -> None:
         if "{" in self.prefix or "}" in self.prefix:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from gatepost.revocation import Revocation, RevocationKind
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
-from service.storage.redis.keyspace import MARGIN, STREAM_LENGTH, Keyspace
+from service.storage.redis.keyspace import MARGIN, PREFIX, STREAM_LENGTH, Keyspace
 from service.storage.redis.link import RedisLink
 from service.storage.redis.scripts import APPEND, CLOSE, RAISE, Command
 from service.storage.redis.times import for_script, from_micros, to_micros
@@ -26,9 +26,9 @@ Position = tuple[int, int]
 class RedisRevocationEngine:
     """Implements `RevocationEngine`. One `tail` at a time: the place in the stream is kept from one to the next."""
 
-    def __init__(self, link: RedisLink, keys: Keyspace) -> None:
+    def __init__(self, link: RedisLink, *, prefix: str = PREFIX) -> None:
         self._link = link
-        self._keys = keys
+        self._keys = Keyspace(prefix)
         self._position: Position | None = None
 
     async def push(self, recorded: Sequence[Recorded]) -> None:
