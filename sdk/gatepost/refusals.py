@@ -10,7 +10,7 @@ AccessRefused
 """
 
 
-class AccessRefused(Exception):  # noqa: N818  # a refusal is an outcome, not an error
+class AccessRefused(Exception):  # a refusal is an outcome, not an error
     """The request may not go on. `reason` is for the log alone, and never holds any text of a credential."""
 
     def __init__(self, reason: str) -> None:

@@ -33,7 +33,7 @@ class Revocations(Protocol):
     """Where revocations come from; `RevocationFeed` is one."""
 
     def current(self, now: datetime) -> RevocationSet:
-        """What is revoked, without waiting. Raises `RevocationsUnknown` when that is too old to say."""
+        """What is revoked: always the same set, which only grows. Raises `RevocationsUnknown` when it is too old."""
 
 
 class _Remembered:
