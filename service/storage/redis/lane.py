@@ -15,7 +15,7 @@ from service.storage.redis.wire import Reply, Wire
 
 _log = structlog.get_logger("gatepost.redis")
 _PROBE_EVERY = timedelta(milliseconds=200)
-_FIRST_PROBE_WITHIN = timedelta(milliseconds=500)
+_FIRST_PROBE_WITHIN = timedelta(milliseconds=400)
 _RECOVERING: ContextVar[bool] = ContextVar("recovering", default=False)
 _WRONG_SERVER = (ReadOnlyError, ClusterDownError)
 """Answers by which a server says that it should not be asked at all, as against not this or not now."""

@@ -21,7 +21,8 @@ _log = structlog.get_logger("gatepost.redis")
 _REDIRECTS = 5
 _TRY_AGAIN_AFTER = timedelta(milliseconds=20)
 _RELOAD_EVERY = timedelta(milliseconds=150)
-_LOAD_WITHIN = timedelta(milliseconds=500)
+_LOAD_WITHIN = timedelta(milliseconds=400)
+_FOLLOW_WITHIN = timedelta(milliseconds=400)
 
 MakeLane = Callable[[Node, Callable[[], AbstractConnection], Callable[[], Awaitable[bool]]], Lane]
 """Makes a lane from the server's place, how to dial it, and how to find out whether it is still wanted."""
@@ -92,6 +93,15 @@ class ClusterRoutes:
 
     async def follow(self, command: Command, reply: Reply, lane: Lane) -> Reply:
         """Go where MOVED or ASK point, and wait a moment at TRYAGAIN (a slot on the move)."""
+        if not isinstance(reply, AskError | TryAgainError):
+            return reply
+        try:
+            async with asyncio.timeout(_FOLLOW_WITHIN.total_seconds()):
+                return await self._follow(command, reply, lane)
+        except TimeoutError:
+            raise StoreUnavailable("redis", detail="a slot is on the move") from None
+
+    async def _follow(self, command: Command, reply: Reply, lane: Lane) -> Reply:
         for _ in range(_REDIRECTS):
             if isinstance(reply, TryAgainError):
                 await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
@@ -144,8 +154,10 @@ class ClusterRoutes:
         loop = asyncio.get_running_loop()
         async with self._loading:
             if loop.time() - self._tried_at > _RELOAD_EVERY.total_seconds():
-                self._tried_at = loop.time()
-                await self._ask_any(sorted({*self._address.hosts, *self._slots.primaries}))
+                try:
+                    await self._ask_any(sorted({*self._address.hosts, *self._slots.primaries}))
+                finally:
+                    self._tried_at = loop.time()
         if not self._slots.primaries:
             raise StoreUnavailable("redis", detail="no server of the cluster answers")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
@@ -22,7 +23,6 @@ CONNECT_WITHIN = timedelta(seconds=1)
 @dataclass(slots=True)
 class _Asked:
     packed: list[bytes]
-    count: int
     deadline: float
     answer: asyncio.Future[list[Reply]]
     replies: list[Reply] = field(default_factory=list)
@@ -71,14 +71,10 @@ class Wire:
 
         A command's own error is a reply. Raises `StoreUnavailable` when the wire is broken or breaks.
         """
-        packed: list[bytes] = []
-        count = 0
-        for command in commands:
-            packed += self._connection.pack_command(*command)
-            count += 1
+        packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # it takes any length
         if self.broken is not None:
             raise StoreUnavailable("redis", detail=self.broken)
-        asked = _Asked(packed, count, self._loop.time() + self._patience, self._loop.create_future())
+        asked = _Asked(packed, self._loop.time() + self._patience, self._loop.create_future())
         self._unsent.append(asked)
         self._wake.set()
         if self._watch is None:
@@ -118,7 +114,7 @@ class Wire:
     def _take(self, reply: Reply) -> None:
         asked = self._awaited[0]
         asked.replies.append(reply)
-        if len(asked.replies) == asked.count:
+        if len(asked.replies) == len(asked.packed):
             self._awaited.popleft()
             self._late = False
             if not asked.answer.done():
