@@ -1,6 +1,6 @@
 """The composition root: settings → stores → rooms → FastAPI. The one file that sees everything."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ from service.sessions.rotation import Rotation
 from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import LONGEST_ACCESS_LIFE, Settings
-from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
+from service.storage.redis import Keyspace, RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from service.storage.sql import (
     Database,
     SqlApiKeys,
@@ -84,7 +84,7 @@ class House:
 
     async def stores_answer(self) -> tuple[bool, bool]:
         """Whether SQL and Redis answer now."""
-        return await _answers(self.database), await _answers(self.link)
+        return await _answers(self.database.check), await _answers(self.link.ping)
 
 
 def build_house(settings: Settings) -> House:
@@ -94,8 +94,8 @@ def build_house(settings: Settings) -> House:
     link = RedisLink.from_url(settings.redis_url.get_secret_value())
     users, sessions, stored_keys = SqlUsers(database), SqlSessions(database), SqlApiKeys(database)
     revocations = SqlRevocations(database)
-    families = RedisRefreshFamilies(link, prefix=settings.redis_prefix)
-    engine = RedisRevocationEngine(link, prefix=settings.redis_prefix)
+    keyspace = Keyspace(settings.redis_prefix)
+    families, engine = RedisRefreshFamilies(link, keyspace), RedisRevocationEngine(link, keyspace)
     tokens = settings.tokens
 
     catalogue = Catalogue(scopes=settings.access.scopes, roles=settings.access.roles)
@@ -210,9 +210,9 @@ def create_app(settings: Settings) -> Edge:
     return Edge(outer, hot={VERIFY_PATH: VerifyEndpoint(gate)}, secure=settings.secure)
 
 
-async def _answers(store: Database | RedisLink) -> bool:
+async def _answers(question: Callable[[], Awaitable[None]]) -> bool:
     try:
-        await store.ping()
+        await question()
     except StoreUnavailable:
         return False
     return True

@@ -94,7 +94,9 @@ class TokenSettings(_Group):
     session_idle: Span = Field(
         timedelta(days=30), ge=timedelta(minutes=1), description="A session ends after this long without use."
     )
-    session_life: Span = Field(timedelta(days=90), ge=timedelta(minutes=1), description="A session ends after this long.")
+    session_life: Span = Field(
+        timedelta(days=90), ge=timedelta(minutes=1), description="A session ends after this long."
+    )
     strict: bool = Field(False, description="Ask Redis about revocation on every request too.")
     max_feed_age: Span = Field(
         timedelta(seconds=30),

@@ -85,7 +85,7 @@ class Users(Protocol):
         """Replace `old` by `new` only if `old` is still there: a racing password change wins. Epoch stays."""
 
     async def count_active_admins(self, tx: Transaction) -> int:
-        """How many enabled accounts hold the role `admin`, as this transaction sees them, rows locked where possible."""
+        """How many enabled accounts hold the role `admin`, with the rows locked where possible."""
 
 
 class SetupLinks(Protocol):

@@ -158,7 +158,14 @@ class Directory:
         return user
 
     def _drafted(
-        self, username: str, password: str, *, email: str | None, roles: Iterable[str], scopes: Iterable[str], now: datetime
+        self,
+        username: str,
+        password: str,
+        *,
+        email: str | None,
+        roles: Iterable[str],
+        scopes: Iterable[str],
+        now: datetime,
     ) -> tuple[User, str]:
         name = parse_username(username)
         address = None if email is None else parse_email(email)

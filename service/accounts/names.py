@@ -16,8 +16,8 @@ _DOMAIN = re.compile(r"(?=.{3,253}\Z)[\w-]{1,63}(?:\.[\w-]{1,63})+")
 def parse_username(text: str) -> str:
     """The name as it is shown. Raises `Invalid`.
 
-    1 to 64 ASCII letters, digits, `.`, `_`, `-`, beginning with a letter or digit: no look-alikes, nothing invisible, no
-    colon (RFC 7617 §2), no `@` (an address is never a name), and not `gp_…`, which is how client ids begin.
+    1 to 64 ASCII letters, digits, `.`, `_`, `-`, beginning with a letter or digit: no look-alikes, nothing invisible,
+    no colon (RFC 7617 §2), no `@` (an address is never a name), and not `gp_…`, which is how client ids begin.
     """
     if not _USERNAME.fullmatch(text) or text.lower().startswith(_RESERVED_PREFIX):
         raise Invalid("username", "A user name is 1 to 64 letters, digits, dots, dashes or underscores, not gp_…")

@@ -104,12 +104,10 @@ class ClientRegistry:
         client = await self._clients.find(client_id) if client_id.startswith(CLIENT_ID_PREFIX) else None
         presented = sha256(secret.encode(errors="surrogatepass")).digest()
         known = client.secrets if client is not None else ()
-        right = any(
-            [
-                hmac.compare_digest(presented, one.digest) and (one.expires_at is None or now < one.expires_at)
-                for one in known
-            ]
-        )
+        right = False
+        for one in known:
+            is_equal = hmac.compare_digest(presented, one.digest)
+            right |= is_equal and (one.expires_at is None or now < one.expires_at)
         if client is None or not right or not client.active:
             raise InvalidClient(detail="unknown client, wrong secret or disabled")
         return client

@@ -72,6 +72,4 @@ class BasicCredential:
         )
         until = min((one.expires_at for one in client.secrets if one.expires_at is not None), default=_FAR)
         until = until if until > now else _FAR
-        return Standing(
-            principal, RevocationKind.CLIENT, client.id, client.id, client.epoch, secret, version, until
-        )
+        return Standing(principal, RevocationKind.CLIENT, client.id, client.id, client.epoch, secret, version, until)

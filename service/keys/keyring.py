@@ -50,7 +50,7 @@ class Keyring:
         self._task: asyncio.Task[None] | None = None
 
     def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime) -> str:
-        """Sign with the key of the first algorithm that signs at `now`. Raises `StoreUnavailable` before any is known."""
+        """Sign with the first algorithm's present key. Raises `StoreUnavailable` before any is known."""
         key = self._current(self._algorithms[0], now)
         if key is None:
             raise StoreUnavailable("keys", detail="no signing key has been read yet")

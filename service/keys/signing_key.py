@@ -51,9 +51,7 @@ class SigningKeys(Protocol):
     async def add_first(self, tx: Transaction, key: SigningKey) -> bool:
         """Keep it only if no key of its algorithm signs or will sign; of racing workers one gets True."""
 
-    async def set_ends(
-        self, tx: Transaction, kid: str, *, signs_until: datetime, verifies_until: datetime
-    ) -> None:
+    async def set_ends(self, tx: Transaction, kid: str, *, signs_until: datetime, verifies_until: datetime) -> None:
         """Write both ends. Raises `NotFound`."""
 
     async def mark_compromised(self, tx: Transaction, kid: str, *, now: datetime) -> None:

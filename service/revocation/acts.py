@@ -58,7 +58,7 @@ class Act:
 
 
 class Acts:
-    """Opens acts. What commits is published before `begin` returns: to this worker's near-cache, the engine, the stream.
+    """Opens acts. What commits is shown to this worker's near-cache, the engine and the stream before `begin` returns.
 
     When the engine is away the act still stands: the entries stay in the outbox, other workers read them from SQL
     within a second, and they are pushed before the engine is used again.

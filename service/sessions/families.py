@@ -74,7 +74,14 @@ class RefreshFamilies(Protocol):
         """Keep a new family at generation 0, held against SQL in this Redis run."""
 
     async def rotate(
-        self, presented: RefreshToken, *, client_id: str, epoch: int, client_epoch: int, grace: timedelta, idle: timedelta
+        self,
+        presented: RefreshToken,
+        *,
+        client_id: str,
+        epoch: int,
+        client_epoch: int,
+        grace: timedelta,
+        idle: timedelta,
     ) -> Outcome:
         """Spend one generation, in one atomic step, by the engine's own clock.
 

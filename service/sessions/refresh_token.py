@@ -47,9 +47,7 @@ class RefreshTokenMint:
 
     def issue(self, token: RefreshToken) -> str:
         """The one text form of this family and generation under the present key."""
-        body = _BODY.pack(
-            self._signing.id, UUID(token.user_id).bytes, UUID(token.family_id).bytes, token.generation
-        )
+        body = _BODY.pack(self._signing.id, UUID(token.user_id).bytes, UUID(token.family_id).bytes, token.generation)
         return PREFIX + urlsafe_b64encode(body + self._mac(self._signing.secret, body)).rstrip(b"=").decode()
 
     def read(self, text: str) -> RefreshToken:

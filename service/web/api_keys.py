@@ -22,8 +22,8 @@ class KeyAsked(Asked):
     """What the new key may do, from where and how long. `expires_in` counts seconds. No scopes means none."""
 
     name: Name
-    scopes: Scopes = []
-    networks: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = []
+    scopes: Scopes = Field(default_factory=list)
+    networks: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=32)] = Field(default_factory=list)
     expires_in: Annotated[int, Field(ge=1, le=10 * 365 * 86_400)] | None = None
 
 
@@ -52,6 +52,21 @@ class KeyShown(Shown):
     last_used_at: datetime | None
     previous_works_until: datetime | None
 
+    @classmethod
+    def of(cls, key: ApiKey) -> "KeyShown":
+        """The key without anything secret."""
+        return cls(
+            id=key.id,
+            name=key.name,
+            hint=key.hint,
+            scopes=sorted(key.scopes),
+            networks=list(key.networks),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            last_used_at=key.last_used_at,
+            previous_works_until=key.previous_until,
+        )
+
 
 class NewKeyShown(KeyShown):
     """A new key, with its text for the only time."""
@@ -74,7 +89,7 @@ async def list_keys(house: House, caller: Reader, cursor: Cursor = "", limit: Li
     """Your keys that are not revoked, oldest first."""
     return await paged(
         lambda after, most: house.api_keys.page(caller.subject, after=after, limit=most),
-        lambda key: KeyShown(**_shown(key)),
+        KeyShown.of,
         cursor=cursor,
         limit=limit,
     )
@@ -92,7 +107,7 @@ async def make_key(body: KeyAsked, house: House, caller: Owner) -> NewKeyShown:
         life=None if body.expires_in is None else timedelta(seconds=body.expires_in),
         now=clock.now(),
     )
-    return NewKeyShown(**_shown(made.key), api_key=made.text)
+    return NewKeyShown(**KeyShown.of(made.key).model_dump(), api_key=made.text)
 
 
 @router.patch("/{key_id}", summary="Rename an API key", status_code=204)
@@ -114,17 +129,3 @@ async def rotate_key(key_id: str, body: OverlapAsked, house: House, caller: Owne
 async def revoke_key(key_id: str, house: House, caller: Owner) -> None:
     """Every worker refuses it at once."""
     await house.api_keys.revoke(key_id, user_id=caller.subject, now=clock.now())
-
-
-def _shown(key: ApiKey) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "hint": key.hint,
-        "scopes": sorted(key.scopes),
-        "networks": list(key.networks),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "last_used_at": key.last_used_at,
-        "previous_works_until": key.previous_until,
-    }

@@ -54,7 +54,7 @@ class Tokens(Shown):
 
     access_token: str | None = None
     token: str | None = None
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # a type's name
+    token_type: Literal["Bearer"] = "Bearer"  # a type's name
     expires_in: int
     refresh_token: str | None = None
     refresh_expires_in: int

@@ -38,9 +38,7 @@ class Cookies:
         self._set(response, self.refresh_name, "", 0)
 
     def _set(self, response: Response, name: str, value: str, max_age: int) -> None:
-        response.set_cookie(
-            name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax"
-        )
+        response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
 
 
 def _find(field: bytes, name: bytes) -> list[str]:

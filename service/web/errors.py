@@ -59,7 +59,7 @@ def render_refusal(scope: Scope, refusal: Refusal) -> Response:
     """The answer to a refusal, wherever it was raised."""
     status = next((status for kind, status in _STATUS if isinstance(refusal, kind)), HTTPStatus.BAD_REQUEST)
     _log.info("refused", code=refusal.code, status=int(status), detail=refusal.detail)
-    errors = ()
+    errors: Sequence[Mapping[str, str]] = ()
     if isinstance(refusal, Invalid):
         errors = ({"pointer": f"/{refusal.field}", "code": refusal.rule, "message": refusal.public},)
     return problem(
@@ -188,5 +188,3 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
     headers = [(name, value) for name, value in (error.headers or {}).items() if name.lower() == "allow"]
     code = codes.get(status, "invalid_request")
     return problem(request.scope, status, code, details.get(status, "The request is not valid."), headers=headers)
-
-

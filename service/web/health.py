@@ -30,9 +30,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get(
-    "/readyz", summary="Can the service do its work", dependencies=[public], responses={503: {"model": Ready}}
-)
+@router.get("/readyz", summary="Can the service do its work", dependencies=[public], responses={503: {"model": Ready}})
 async def readyz(request: Request, response: Response) -> Ready:
     """200 when both stores answer, else 503 with which one does not."""
     sql, redis = await request.app.state.stores_answer()

@@ -68,7 +68,7 @@ class Gate:
         return await self.resolver.resolve(presented, address=lambda: self.address.of(scope), now=clock.now())
 
     def check_not_forged(self, scope: Scope) -> None:
-        """A cookie travels by itself; only our own pages can add the header (RFC 10017 §6.1.3.3). Raises `CsrfFailed`."""
+        """A cookie travels by itself; only our own pages can add the header (RFC 10017). Raises `CsrfFailed`."""
         if scope["method"] in _SAFE_METHODS:
             return
         has_header = False

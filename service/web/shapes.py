@@ -28,5 +28,3 @@ class Page(Shown, Generic[T]):
 
     items: list[T]
     next: str | None = None
-
-

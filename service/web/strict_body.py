@@ -35,7 +35,7 @@ class StrictRequest(Request):
 
 
 def check_content_type(scope: Scope) -> None:
-    """Raises `UnsupportedBody` unless the body is JSON in no content coding. No body at all is the schema's business."""
+    """Raises `UnsupportedBody` unless the body is JSON in no content coding. No body at all passes."""
     media_type, coding, has_body = b"", _NO_CODING, False
     for name, value in scope["headers"]:
         if name == b"content-type":

@@ -68,9 +68,7 @@ async def me(house: House, caller: Annotated[Principal, authenticated()]) -> Me:
     if caller.kind == "client":
         return shown
     user = await house.directory.get(caller.subject)
-    return shown.model_copy(
-        update={"username": user.username, "email": user.email, "roles": sorted(user.roles)}
-    )
+    return shown.model_copy(update={"username": user.username, "email": user.email, "roles": sorted(user.roles)})
 
 
 @router.get("/sessions", summary="List your sessions")

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -44,11 +44,13 @@ class ServerProcess:
         folder: Path,
         is_ready: Callable[[], bool],
         owner: pwd.struct_passwd | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._command = [str(part) for part in command]
         self._folder = folder
         self._is_ready = is_ready
         self._owner = owner
+        self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "log"
 
@@ -70,6 +72,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._environ,
                 start_new_session=True,
             )
         deadline = time.monotonic() + STARTS_WITHIN

@@ -1,0 +1,109 @@
+"""Gatepost for tests: worker processes of the shipped application on loopback, and a house to prepare accounts in."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_bytes
+
+import httpx2
+
+from service import clock
+from service.accounts.account import User
+from service.app import House, build_house
+from service.settings import Settings, load_settings
+from service.storage.sql.migrations import upgrade
+from tests.servers.process import ServerProcess, free_ports
+
+ROOT = Path(__file__).parent.parent.parent
+PASSWORD = "tall giraffes eat acacia"
+
+
+def settings_for(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
+    """The environment of one deployment; `more` is `TOKENS__STRICT="true"` and the like."""
+    return {
+        "GATEPOST_DATABASE_URL": database_url,
+        "GATEPOST_REDIS_URL": redis_url,
+        "GATEPOST_SECRET_KEY": urlsafe_b64encode(token_bytes(32)).decode(),
+        "GATEPOST_ACCESS__ROLES": '{"clerk": ["orders:read", "orders:write"]}',
+        "GATEPOST_LOG__LEVEL": "debug",
+    } | {f"GATEPOST_{name}": value for name, value in more.items()}
+
+
+class GatepostServer(ServerProcess):
+    """One worker process, as uvicorn runs it in production."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        folder.mkdir()
+        self.port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk")])
+        command = [sys.executable, "-m", "uvicorn", "service.main:app", "--host", "127.0.0.1", "--port", str(self.port)]
+        super().__init__(
+            [*command, "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"],
+            folder=folder,
+            is_ready=self._is_alive,
+            environ={**inherited, **environ, "PYTHONPATH": paths},
+        )
+
+    def _is_alive(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/livez", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@dataclass
+class Fleet:
+    """Some workers over the same stores, a client for each, and a house in this process to prepare accounts with."""
+
+    settings: Settings
+    house: House
+    workers: list[GatepostServer]
+    clients: list[httpx2.AsyncClient] = field(default_factory=list)
+
+    async def add_user(self, username: str, **more: object) -> User:
+        """A person with the role `clerk` and `PASSWORD`."""
+        options: dict[str, object] = {"email": None, "roles": ["clerk"], "scopes": [], **more}
+        return await self.house.rooms.directory.create(username, PASSWORD, now=clock.now(), **options)  # type: ignore[arg-type]  # keyword names are those of create
+
+    async def sign_in(self, username: str, *, worker: int = 0, **more: str) -> dict[str, str]:
+        """The answer of a sign-in."""
+        body = {"username": username, "password": PASSWORD, **more}
+        answer = await self.clients[worker].post("/auth/login", json=body)
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, str] = answer.json()
+        return tokens
+
+
+@asynccontextmanager
+async def running_fleet(folder: Path, environ: Mapping[str, str], *, workers: int) -> AsyncIterator[Fleet]:
+    """Migrate, start the workers, and stop them at the end."""
+    settings = load_settings(environ)
+    await upgrade(settings.database_url.get_secret_value())
+    house = build_house(settings)
+    folder.mkdir()
+    started = [GatepostServer(folder / str(number), environ) for number in range(workers)]
+    try:
+        async with house.open():
+            for server in started:
+                server.start()
+            clients = [httpx2.AsyncClient(base_url=server.url, timeout=10) for server in started]
+            yield Fleet(settings, house, started, clients)
+            for client in clients:
+                await client.aclose()
+    finally:
+        for server in started:
+            server.kill()
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The Authorization field of a token."""
+    return {"Authorization": f"Bearer {token}"}
