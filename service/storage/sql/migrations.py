@@ -51,7 +51,7 @@ async def downgrade(url: str, to: str) -> None:
 async def current(url: str) -> str | None:
     """The revision that the database is at; None for one without tables. Waits for nobody."""
     address = parse_database_url(url)
-    if _is_sqlite(address) and not Path(address.database or "").exists():
+    if _is_missing(address):
         return None
     engine = create_async_engine(address, poolclass=NullPool)
     try:
@@ -142,6 +142,10 @@ def _scripts() -> Path:
 
 def _is_sqlite(address: URL) -> bool:
     return address.get_backend_name() == "sqlite"
+
+
+def _is_missing(address: URL) -> bool:
+    return _is_sqlite(address) and not Path(address.database or "").exists()
 
 
 def _make_private(file: Path) -> None:
