@@ -116,7 +116,8 @@ class Lane:
                 await self._on_return()
                 if wire.broken is None:
                     self._closed_circuit = True
-                    _log.info("redis is there", server=self.name, probes=probes)
+                    if probes > 1:
+                        _log.info("redis is back", server=self.name, probes=probes)
                     return
             except Exception as error:  # whatever stops it, the answer is to try again, not to use the server
                 self._why = str(error) or type(error).__name__
