@@ -33,7 +33,7 @@ from service.sessions.rotation import Rotation
 from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import LONGEST_ACCESS_LIFE, Settings
-from service.storage.redis import Keyspace, RedisLink, RedisRefreshFamilies, RedisRevocationEngine
+from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from service.storage.sql import (
     Database,
     SqlApiKeys,
@@ -94,8 +94,8 @@ def build_house(settings: Settings) -> House:
     link = RedisLink.from_url(settings.redis_url.get_secret_value())
     users, sessions, stored_keys = SqlUsers(database), SqlSessions(database), SqlApiKeys(database)
     revocations = SqlRevocations(database)
-    keyspace = Keyspace(settings.redis_prefix)
-    families, engine = RedisRefreshFamilies(link, keyspace), RedisRevocationEngine(link, keyspace)
+    families = RedisRefreshFamilies(link, prefix=settings.redis_prefix)
+    engine = RedisRevocationEngine(link, prefix=settings.redis_prefix)
     tokens = settings.tokens
 
     catalogue = Catalogue(scopes=settings.access.scopes, roles=settings.access.roles)
