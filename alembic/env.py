@@ -4,9 +4,9 @@ command, on the database that `GATEPOST_DATABASE_URL` names."""
 import asyncio
 import os
 
+from alembic import context
 from sqlalchemy import Connection
 
-from alembic import context
 from service.storage.sql.migrations import configure, on_connection
 
 
