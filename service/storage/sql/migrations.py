@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from alembic import command, context
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -17,7 +18,6 @@ from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
 import service
-from alembic import command, context
 from service.storage.sql.columns import Id, Json, UtcDateTime
 from service.storage.sql.engine import parse_database_url
 from service.storage.sql.tables import METADATA
