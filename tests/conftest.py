@@ -5,13 +5,16 @@
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
-from tests.servers.postgres import PostgresDatabases, PostgresServer
+from service.storage.sql.migrations import upgrade
+from tests.servers.postgres import PostgresDatabases, PostgresServer, run_apart
 from tests.servers.process import fast_folder
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
@@ -111,6 +114,43 @@ def empty_sqlite_url(server_folder: Path) -> Iterator[str]:
 def sql_backend(request: pytest.FixtureRequest) -> str:
     """The URL of a database without tables, one test for each kind that Gatepost knows."""
     url: str = request.getfixturevalue(f"empty_{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_databases: PostgresDatabases) -> Iterator[str]:
+    """The name of a migrated database, to copy."""
+    with postgres_databases.fresh() as url:
+        run_apart(upgrade(url))
+        yield make_url(url).database or ""
+
+
+@pytest.fixture
+def postgres_url(postgres_databases: PostgresDatabases, postgres_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database."""
+    with postgres_databases.fresh(postgres_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(server_folder: Path) -> Path:
+    """A migrated SQLite file, to copy."""
+    file = server_folder / "template.sqlite"
+    run_apart(upgrade(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
+@pytest.fixture
+def sqlite_url(empty_sqlite_url: str, sqlite_template: Path) -> str:
+    """A migrated SQLite database."""
+    shutil.copy(sqlite_template, make_url(empty_sqlite_url).database or "")
+    return empty_sqlite_url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def sql_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database, one test for each kind that Gatepost knows."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 

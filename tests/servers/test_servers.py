@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from service.storage.sql.migrations import pending
 from tests.servers import postgres
 from tests.servers.postgres import PostgresDatabases, PostgresServer
 from tests.servers.proxy import TcpProxy
@@ -84,6 +85,13 @@ def redis_size(node: ValkeyServer) -> int:
 async def test_each_test_finds_a_database_without_tables(sql_backend: str, turn: int) -> None:
     await sql(sql_backend, "CREATE TABLE left_over (turn integer)")
     assert await sql(sql_backend, "SELECT count(*) FROM left_over") == 0
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_a_migrated_database_has_the_tables_of_this_version_and_no_rows(sql_url: str, turn: int) -> None:
+    assert await pending(sql_url) == []
+    assert await sql(sql_url, "SELECT count(*) FROM users") == 0
+    await sql(sql_url, "DROP TABLE alembic_version")
 
 
 async def test_a_fresh_database_can_copy_a_template(postgres_databases: PostgresDatabases) -> None:
@@ -181,6 +189,7 @@ def test_postgres_runs_from_a_checkout_that_others_may_not_enter(tmp_path: Path)
 import sys
 sys.path.insert(0, {str(private)!r})
 from pathlib import Path
+from service.storage.sql.migrations import pending
 from tests.servers import postgres
 from tests.servers.process import fast_folder
 server = postgres.PostgresServer(fast_folder() / "pg")
