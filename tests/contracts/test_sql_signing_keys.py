@@ -1,0 +1,114 @@
+"""`SigningKeys`, kept by SQL."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from service.keys.signing_key import SigningKey
+from service.protocol.errors import Conflict, NotFound
+from service.storage.sql import Database, SqlSigningKeys
+from tests.contracts.rows import DAY, NOW, SECOND, a_signing_key
+
+pytestmark = pytest.mark.anyio
+
+
+async def _kept(database: Database, key: SigningKey) -> SigningKey:
+    async with database.begin() as tx:
+        await SqlSigningKeys(database).add(tx, key)
+    return key
+
+
+async def test_keys_come_back_as_they_were_kept_oldest_first(database: Database) -> None:
+    young = await _kept(database, a_signing_key(created_at=NOW + SECOND))
+    old = await _kept(
+        database,
+        a_signing_key(
+            algorithm="HS256",
+            public_jwk={},
+            signs_until=NOW + DAY,
+            verifies_until=NOW + 2 * DAY,
+            compromised_at=NOW,
+        ),
+    )
+
+    assert await SqlSigningKeys(database).all() == [old, young]
+
+
+async def test_a_key_id_is_taken_once(database: Database) -> None:
+    key = await _kept(database, a_signing_key())
+
+    with pytest.raises(Conflict):
+        await _kept(database, a_signing_key(kid=key.kid))
+
+    assert await SqlSigningKeys(database).all() == [key]
+
+
+@pytest.mark.parametrize(
+    ("rival", "first"),
+    [
+        (None, True),
+        ({}, False),
+        ({"signs_from": NOW + DAY}, False),
+        ({"signs_until": NOW + SECOND}, False),
+        ({"signs_until": NOW}, True),
+        ({"algorithm": "RS256"}, True),
+        ({"compromised_at": NOW - DAY}, True),
+    ],
+    ids=["alone", "signs", "will sign", "signs a second more", "has signed", "another algorithm", "compromised"],
+)
+async def test_a_key_is_the_first_only_while_none_of_its_algorithm_signs_or_will(
+    database: Database, rival: dict[str, object] | None, first: bool
+) -> None:
+    keys = SqlSigningKeys(database)
+    before = [] if rival is None else [await _kept(database, a_signing_key(**rival))]
+    fresh = a_signing_key(created_at=NOW + SECOND)
+
+    async with database.begin() as tx:
+        assert await keys.add_first(tx, fresh) is first
+
+    assert await keys.all() == ([*before, fresh] if first else before)
+
+
+async def test_of_racing_workers_one_makes_the_first_key(database: Database, other_database: Database) -> None:
+    async def make(ledger: Database) -> bool:
+        async with ledger.begin() as tx:
+            made = await SqlSigningKeys(ledger).add_first(tx, a_signing_key())
+            await asyncio.sleep(0.01)  # so that all are under way before the first commits
+            return made
+
+    assert sum(await asyncio.gather(*(make(ledger) for ledger in (database, other_database) * 5))) == 1
+    assert len(await SqlSigningKeys(database).all()) == 1
+
+
+async def test_the_ends_of_a_key_are_written(database: Database) -> None:
+    keys, key, other = SqlSigningKeys(database), await _kept(database, a_signing_key()), a_signing_key()
+    await _kept(database, other)
+
+    async with database.begin() as tx:
+        await keys.set_ends(tx, key.kid, signs_until=NOW + DAY, verifies_until=NOW + 2 * DAY)
+
+    assert await keys.all() == [replace(key, signs_until=NOW + DAY, verifies_until=NOW + 2 * DAY), other]
+
+
+async def test_a_compromised_key_neither_signs_nor_verifies(database: Database) -> None:
+    keys, key = SqlSigningKeys(database), await _kept(database, a_signing_key())
+
+    async with database.begin() as tx:
+        await keys.mark_compromised(tx, key.kid, now=NOW + SECOND)
+
+    (kept,) = await keys.all()
+    assert kept == replace(key, compromised_at=NOW + SECOND)
+    assert not kept.signs(NOW + SECOND)
+    assert not kept.verifies(NOW + SECOND)
+
+
+async def test_an_unknown_key_is_not_found(database: Database) -> None:
+    keys = SqlSigningKeys(database)
+
+    with pytest.raises(NotFound):
+        async with database.begin() as tx:
+            await keys.set_ends(tx, "unknown", signs_until=NOW, verifies_until=NOW)
+    with pytest.raises(NotFound):
+        async with database.begin() as tx:
+            await keys.mark_compromised(tx, "unknown", now=NOW)
