@@ -41,6 +41,15 @@ class Catalogue:
         held = frozenset(scopes) | EVERYONE
         return held.union(*(self.roles.get(role, frozenset()) for role in roles))
 
+    def covers(self, held: frozenset[str], wanted: frozenset[str]) -> bool:
+        """Whether a caller with the scopes `held` may hand out `wanted`, or command someone who has them: no more than
+        the caller has.
+
+        Who holds every built-in scope is an administrator without bounds, and may hand out the scopes of other
+        services too, which mean nothing to Gatepost. What everyone has counts for nothing.
+        """
+        return held.issuperset(BUILT_IN) or wanted - EVERYONE <= held
+
     def checked_scopes(self, scopes: Iterable[str]) -> frozenset[str]:
         """The scopes, if each may be granted. Raises `Invalid` for `scopes` naming the first that may not."""
         wanted = frozenset(scopes)

@@ -12,7 +12,7 @@ from service.accounts.account import PasswordHashes, SetupLinks, User, Users
 from service.accounts.names import parse_email, parse_username
 from service.accounts.passwords import PasswordPolicy, normalize_password
 from service.identifiers import new_id
-from service.protocol.errors import Conflict, Invalid, InvalidToken, NotFound
+from service.protocol.errors import BeyondOwnScopes, Conflict, Invalid, InvalidToken, NotFound
 from service.revocation.acts import Act, Acts
 
 SETUP_LINK_LIFE = timedelta(minutes=15)
@@ -23,6 +23,9 @@ class EndsSessions(Protocol):
 
     async def end_all_in(self, act: Act, user_id: str, *, why: str, now: datetime, but: str | None = None) -> int:
         """End a person's sessions, except `but`, as part of an act; how many."""
+
+    async def end_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
+        """End one as part of an act. Raises `NotFound` when it is not a living session of this person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,11 @@ class UserChange:
 
 
 class Directory:
-    """Every act on accounts. Each is one transaction with its revocations."""
+    """Every act on accounts. Each is one transaction with its revocations.
+
+    `within` is the scopes of the administrator who acts: he can neither hand out more than he has, nor act on someone
+    who may do more. None is the operator at the machine itself.
+    """
 
     def __init__(
         self,
@@ -76,28 +83,31 @@ class Directory:
         roles: Iterable[str],
         scopes: Iterable[str],
         now: datetime,
+        within: frozenset[str] | None = None,
     ) -> User:
-        """Add a person. Raises `Invalid` for a name, address, password, role or scope, `Conflict` for a taken name."""
+        """Add a person.
+
+        Raises `Invalid` for a name, address, password, role or scope, `Conflict` for a taken name, `BeyondOwnScopes`.
+        """
         user, secret = self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
+        self._check_covered(user, within)
         user = replace(user, password_hash=await self._hashes.hash(secret))
         async with self._acts.begin(now) as act:
             await self._users.add(act.tx, user)
         return user
 
-    async def change(self, user_id: str, change: UserChange, *, now: datetime) -> User:
+    async def change(
+        self, user_id: str, change: UserChange, *, now: datetime, within: frozenset[str] | None = None
+    ) -> User:
         """Apply a change; credentials issued before are looked at anew everywhere. Disabling ends all sessions.
 
-        Raises `NotFound`, `Invalid`, and `Conflict` when no enabled administrator would be left.
+        Raises `NotFound`, `Invalid`, `BeyondOwnScopes`, and `Conflict` for a taken address and when no enabled
+        administrator would be left.
         """
-        before = await self.get(user_id)
-        after = replace(
-            before,
-            roles=before.roles if change.roles is None else self._catalogue.checked_roles(change.roles),
-            scopes=before.scopes if change.scopes is None else self._catalogue.checked_scopes(change.scopes),
-            email=before.email if change.email is None else parse_email(change.email),
-            disabled_at=before.disabled_at if change.disabled is None else (now if change.disabled else None),
-        )
         async with self._acts.begin(now) as act:
+            before = await self._locked(act, user_id, within)
+            after = self._changed(before, change, now)
+            self._check_covered(after, within)
             epoch = await self._users.change(
                 act.tx,
                 user_id,
@@ -113,23 +123,48 @@ class Directory:
                 await self._ending.end_all_in(act, user_id, why="account disabled", now=now)
         return replace(after, epoch=epoch)
 
+    async def end_sessions(
+        self, user_id: str, *, only: str | None = None, now: datetime, within: frozenset[str] | None = None
+    ) -> None:
+        """End all of a person's sessions, or `only` one, on an administrator's word.
+
+        Raises `NotFound` for the person and for a session that is not a living one of theirs, `BeyondOwnScopes`.
+        """
+        why = "ended by an administrator"
+        async with self._acts.begin(now) as act:
+            await self._locked(act, user_id, within)
+            if only is None:
+                await self._ending.end_all_in(act, user_id, why=why, now=now)
+            else:
+                await self._ending.end_in(act, only, user_id=user_id, why=why, now=now)
+
     async def change_own_password(
         self, user_id: str, *, current: str, new: str, keep_session: str | None, now: datetime
     ) -> None:
         """Replace a password by someone who knows it; every other session ends (ASVS 7.4.3).
 
-        Raises `Invalid` when `current` is wrong and for a new one that the policy refuses.
+        Raises `Invalid` when `current` is wrong and for a new one that the policy refuses, `Conflict` when somebody
+        else has set another one meanwhile.
         """
         user = await self.get(user_id)
         verdict = await self._hashes.verify(normalize_password(current), user.password_hash)
         if not verdict.right:
             raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
-        await self._replace_password(user, new, keep_session=keep_session, why="password changed", now=now)
-
-    async def set_password(self, user_id: str, new: str, *, now: datetime) -> None:
-        """Replace a password on an operator's word; every session ends. Raises `NotFound`, `Invalid`."""
         await self._replace_password(
-            await self.get(user_id), new, keep_session=None, why="password set by operator", now=now
+            user, new, keep_session=keep_session, why="password changed", now=now, proven=user.password_hash
+        )
+
+    async def set_password(
+        self, user_id: str, new: str, *, now: datetime, within: frozenset[str] | None = None
+    ) -> None:
+        """Replace a password on an administrator's word; every session ends.
+
+        Raises `NotFound`, `Invalid`, `BeyondOwnScopes`.
+        """
+        user = await self.get(user_id)
+        self._check_covered(user, within)
+        await self._replace_password(
+            user, new, keep_session=None, why="password set by an administrator", now=now, within=within
         )
 
     async def offer_setup(self, *, now: datetime) -> str | None:
@@ -157,6 +192,31 @@ class Directory:
             await self._users.add(act.tx, user)
         return user
 
+    async def _locked(self, act: Act, user_id: str, within: frozenset[str] | None) -> User:
+        """The person, held still until the act ends. Raises `NotFound`, `BeyondOwnScopes`."""
+        user = await self._users.find_locked(act.tx, user_id)
+        if user is None:
+            raise NotFound(public="There is no such user.")
+        self._check_covered(user, within)
+        return user
+
+    def _changed(self, user: User, change: UserChange, now: datetime) -> User:
+        roles, scopes, disabled_at = user.roles, user.scopes, user.disabled_at
+        if change.roles is not None:
+            roles = self._catalogue.checked_roles(change.roles)
+        if change.scopes is not None:
+            scopes = self._catalogue.checked_scopes(change.scopes)
+        if change.disabled is not None:
+            disabled_at = (disabled_at or now) if change.disabled else None
+        email = user.email if change.email is None else parse_email(change.email)
+        return replace(user, roles=roles, scopes=scopes, email=email, disabled_at=disabled_at)
+
+    def _check_covered(self, user: User, within: frozenset[str] | None) -> None:
+        if within is not None and not self._catalogue.covers(
+            within, self._catalogue.effective(user.roles, user.scopes)
+        ):
+            raise BeyondOwnScopes(detail=f"about user {user.id}")
+
     def _drafted(
         self,
         username: str,
@@ -183,11 +243,22 @@ class Directory:
         return user, secret
 
     async def _replace_password(
-        self, user: User, new: str, *, keep_session: str | None, why: str, now: datetime
+        self,
+        user: User,
+        new: str,
+        *,
+        keep_session: str | None,
+        why: str,
+        now: datetime,
+        within: frozenset[str] | None = None,
+        proven: str | None = None,
     ) -> None:
         normal = self._policy.check(new, username=user.username, email=user.email)
         password_hash = await self._hashes.hash(normal)
         async with self._acts.begin(now) as act:
+            locked = await self._locked(act, user.id, within)
+            if proven is not None and locked.password_hash != proven:
+                raise Conflict(public="The password has been changed meanwhile.")
             epoch = await self._users.set_password(act.tx, user.id, password_hash)
             await act.raise_secret_epoch(user.id, epoch, why=why)
             await self._ending.end_all_in(act, user.id, why=why, now=now, but=keep_session)

@@ -48,6 +48,9 @@ class Clients(Protocol):
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly."""
 
+    async def find_locked(self, tx: Transaction, client_id: str) -> Client | None:
+        """By id, as this transaction sees it; nobody else changes the client before it ends."""
+
     async def page(self, *, search: str, after: str, limit: int) -> Sequence[Client]:
         """In order of id, those past `after` whose id or name contains `search`; at most `limit`."""
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 
 from service.access.catalogue import Catalogue
 from service.clients.client import CLIENT_ID_PREFIX, Client, Clients, ClientSecret
-from service.protocol.errors import Invalid, InvalidClient, NotFound
-from service.revocation.acts import Acts
+from service.protocol.errors import BeyondOwnScopes, Invalid, InvalidClient, NotFound
+from service.revocation.acts import Act, Acts
 
 SECRET_PREFIX = "gp_cs_"
 MAX_OVERLAP = timedelta(days=30)
@@ -27,7 +27,11 @@ class ClientChange:
 
 
 class ClientRegistry:
-    """Every act on clients. Each is one transaction with its revocations."""
+    """Every act on clients. Each is one transaction with its revocations.
+
+    `within` is the scopes of the administrator who acts, who can neither hand out more than that nor act on a client
+    that may do more. None is the operator at the machine itself.
+    """
 
     def __init__(self, acts: Acts, clients: Clients, catalogue: Catalogue) -> None:
         self._acts = acts
@@ -46,9 +50,18 @@ class ClientRegistry:
         return await self._clients.page(search=search, after=after, limit=limit)
 
     async def create(
-        self, name: str, *, confidential: bool, scopes: Iterable[str], now: datetime
+        self,
+        name: str,
+        *,
+        confidential: bool,
+        scopes: Iterable[str],
+        now: datetime,
+        within: frozenset[str] | None = None,
     ) -> tuple[Client, str | None]:
-        """A new client and, for a confidential one, its secret: shown now and never again."""
+        """A new client and, for a confidential one, its secret: shown now and never again.
+
+        Raises `Invalid`, `BeyondOwnScopes`.
+        """
         secret = _new_secret() if confidential else None
         client = Client(
             id=CLIENT_ID_PREFIX + secrets.token_hex(10),
@@ -59,42 +72,46 @@ class ClientRegistry:
             epoch=1,
             created_at=now,
         )
+        self._check_covered(client, within)
         async with self._acts.begin(now) as act:
             await self._clients.add(act.tx, client)
         return client, secret
 
-    async def change(self, client_id: str, change: ClientChange, *, now: datetime) -> Client:
-        """Apply a change; what was issued to the client before is refused. Raises `NotFound`, `Invalid`."""
-        before = await self.get(client_id)
-        after = replace(
-            before,
-            name=before.name if change.name is None else _checked_name(change.name),
-            scopes=before.scopes if change.scopes is None else self._catalogue.checked_scopes(change.scopes),
-            disabled_at=before.disabled_at if change.disabled is None else (now if change.disabled else None),
-        )
+    async def change(
+        self, client_id: str, change: ClientChange, *, now: datetime, within: frozenset[str] | None = None
+    ) -> Client:
+        """Apply a change; what was issued to the client before is refused.
+
+        Raises `NotFound`, `Invalid`, `BeyondOwnScopes`.
+        """
         async with self._acts.begin(now) as act:
+            before = await self._locked(act, client_id, within)
+            after = self._changed(before, change, now)
+            self._check_covered(after, within)
             epoch = await self._clients.change(
                 act.tx, client_id, name=after.name, scopes=after.scopes, disabled_at=after.disabled_at
             )
             await act.raise_client_epoch(client_id, epoch, why="client changed")
         return replace(after, epoch=epoch)
 
-    async def rotate_secret(self, client_id: str, *, overlap: timedelta, now: datetime) -> str:
+    async def rotate_secret(
+        self, client_id: str, *, overlap: timedelta, now: datetime, within: frozenset[str] | None = None
+    ) -> str:
         """A new secret, shown once; the newest old one works on for `overlap` (0 to 30 days), older ones end now.
 
-        Tokens live on. Raises `NotFound`, `Invalid`.
+        Tokens live on. Raises `NotFound`, `Invalid`, `BeyondOwnScopes`.
         """
         if not timedelta(0) <= overlap <= MAX_OVERLAP:
             raise Invalid("overlap", "The overlap is between 0 and 30 days.")
-        client = await self.get(client_id)
-        if not client.confidential:
-            raise Invalid("client_id", "A public client has no secret.")
         secret = _new_secret()
-        kept = [ClientSecret(_digest(secret), now)]
-        newest = max(client.secrets, key=lambda old: old.created_at, default=None)
-        if newest is not None and overlap:
-            kept.append(replace(newest, expires_at=min(newest.expires_at or now + overlap, now + overlap)))
         async with self._acts.begin(now) as act:
+            client = await self._locked(act, client_id, within)
+            if not client.confidential:
+                raise Invalid("client_id", "A public client has no secret.")
+            kept = [ClientSecret(_digest(secret), now)]
+            newest = max(client.secrets, key=lambda old: old.created_at, default=None)
+            if newest is not None and overlap:
+                kept.append(replace(newest, expires_at=min(newest.expires_at or now + overlap, now + overlap)))
             epoch = await self._clients.replace_secrets(act.tx, client_id, kept)
             await act.raise_secret_epoch(client_id, epoch, why="client secret rotated")
         return secret
@@ -111,6 +128,26 @@ class ClientRegistry:
         if client is None or not right or not client.active:
             raise InvalidClient(detail="unknown client, wrong secret or disabled")
         return client
+
+    async def _locked(self, act: Act, client_id: str, within: frozenset[str] | None) -> Client:
+        """The client, held still until the act ends. Raises `NotFound`, `BeyondOwnScopes`."""
+        client = await self._clients.find_locked(act.tx, client_id)
+        if client is None:
+            raise NotFound(public="There is no such client.")
+        self._check_covered(client, within)
+        return client
+
+    def _changed(self, client: Client, change: ClientChange, now: datetime) -> Client:
+        name = client.name if change.name is None else _checked_name(change.name)
+        scopes = client.scopes if change.scopes is None else self._catalogue.checked_scopes(change.scopes)
+        disabled_at = client.disabled_at
+        if change.disabled is not None:
+            disabled_at = (disabled_at or now) if change.disabled else None
+        return replace(client, name=name, scopes=scopes, disabled_at=disabled_at)
+
+    def _check_covered(self, client: Client, within: frozenset[str] | None) -> None:
+        if within is not None and not self._catalogue.covers(within, client.scopes):
+            raise BeyondOwnScopes(detail=f"about client {client.id}")
 
 
 def _new_secret() -> str:

@@ -8,6 +8,7 @@
     │   └── InvalidLogin        user name or password is wrong, or the account may not sign in
     ├── Forbidden               who is calling is known, and may not
     │   ├── InsufficientScope   carries the scopes that were needed
+    │   ├── BeyondOwnScopes     would hand out, or command, more than the caller has
     │   ├── CredentialNotAllowed  this kind of credential may not do this
     │   └── CsrfFailed          a cookie came without the header that proves the page is ours
     ├── NotFound
@@ -87,6 +88,12 @@ class InsufficientScope(Forbidden):
     def __init__(self, needed: Iterable[str], *, detail: str = "") -> None:
         super().__init__(detail=detail)
         self.needed = tuple(sorted(needed))
+
+
+class BeyondOwnScopes(Forbidden):
+    """An administrator would raise someone above himself, or act on someone who may do more than he."""
+
+    code, public = "beyond_own_scopes", "This takes scopes that you do not have yourself."
 
 
 class CredentialNotAllowed(Forbidden):

@@ -17,9 +17,13 @@ class SessionEnding:
     async def end(self, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
         """End one session. Raises `NotFound` when it is not a living session of this person."""
         async with self._acts.begin(now) as act:
-            if not await self._sessions.end(act.tx, session_id, user_id=user_id, why=why, now=now):
-                raise NotFound(public="There is no such session.")
-            await act.revoke_session(session_id, user_id=user_id, why=why)
+            await self.end_in(act, session_id, user_id=user_id, why=why, now=now)
+
+    async def end_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
+        """The same as part of another act."""
+        if not await self._sessions.end(act.tx, session_id, user_id=user_id, why=why, now=now):
+            raise NotFound(public="There is no such session.")
+        await act.revoke_session(session_id, user_id=user_id, why=why)
 
     async def end_if_living(self, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
         """End one session, if it has not ended yet; whether this call ended it."""

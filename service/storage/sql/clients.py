@@ -17,6 +17,7 @@ _c = CLIENTS.c
 CLIENT_COLUMNS = (_c.id, _c.name, _c.confidential, _c.scopes, _c.secrets, _c.epoch, _c.created_at, _c.disabled_at)
 _SELECT = select(*CLIENT_COLUMNS)
 _BY_ID = _SELECT.where(_c.id == bindparam("id"))
+_LOCK_BY_ID = _BY_ID.with_for_update(key_share=True)
 _PAGE = (
     _SELECT.where(
         _c.id > bindparam("after"),
@@ -38,6 +39,13 @@ class SqlClients:
         if not storable(client_id):
             return None
         row = await self._database.fetch_one(_BY_ID, {"id": client_id})
+        return None if row is None else client_of(row)
+
+    async def find_locked(self, tx: Transaction, client_id: str) -> Client | None:
+        """See `Clients.find_locked`."""
+        if not storable(client_id):
+            return None
+        row = (await opened(tx).run(_LOCK_BY_ID, {"id": client_id})).first()
         return None if row is None else client_of(row)
 
     async def page(self, *, search: str, after: str, limit: int) -> Sequence[Client]:

@@ -41,6 +41,7 @@ _SEARCH = _PAGE.where(
 _ACTIVE_ADMINS = select(_u.id).where(_u.is_admin, _u.disabled_at.is_(None))
 # In order, so that two transactions that lock several never wait for each other; not against the key-share lock that
 # a sign-in takes through its foreign key.
+_LOCK_BY_ID = _BY_ID.with_for_update(key_share=True)
 _LOCK_ACTIVE_ADMINS = _ACTIVE_ADMINS.order_by(_u.id).with_for_update(key_share=True)
 
 
@@ -53,6 +54,16 @@ class SqlUsers:
     async def find(self, user_id: str) -> User | None:
         """See `Users.find`."""
         return await self._find(_BY_ID, id=user_id)
+
+    async def find_locked(self, tx: Transaction, user_id: str) -> User | None:
+        """See `Users.find_locked`. The administrators are locked first, as everywhere, so that nobody waits in a
+        circle: of two racing changes that each take one away, the later sees what the earlier has left."""
+        if not storable(user_id):
+            return None
+        sql = opened(tx)
+        await sql.run(_LOCK_ACTIVE_ADMINS)
+        row = (await sql.run(_LOCK_BY_ID, {"id": user_id})).first()
+        return None if row is None else user_of(row)
 
     async def find_by_login(self, key: str) -> User | None:
         """See `Users.find_by_login`."""
