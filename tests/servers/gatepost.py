@@ -48,16 +48,9 @@ class GatepostServer(ServerProcess):
         super().__init__(
             [*command, "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"],
             folder=folder,
-            is_ready=self._is_alive,
+            is_ready=lambda: is_alive(self.url),
             environ={**inherited, **environ, "PYTHONPATH": paths},
         )
-
-    def _is_alive(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/livez", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
 
 
 @dataclass
@@ -89,7 +82,7 @@ async def running_fleet(folder: Path, environ: Mapping[str, str], *, workers: in
     settings = load_settings(environ)
     await upgrade(settings.database_url.get_secret_value())
     house = build_house(settings)
-    folder.mkdir()
+    folder.mkdir()  # noqa: ASYNC240  # a test's scratch folder, in memory
     started = [GatepostServer(folder / str(number), environ) for number in range(workers)]
     try:
         async with house.open():
@@ -107,3 +100,31 @@ async def running_fleet(folder: Path, environ: Mapping[str, str], *, workers: in
 def bearer(token: str) -> dict[str, str]:
     """The Authorization field of a token."""
     return {"Authorization": f"Bearer {token}"}
+
+
+class ServedGatepost(ServerProcess):
+    """`gatepost serve` in local mode: embedded stores, everything under a folder of its own."""
+
+    def __init__(self, folder: Path, **more: str) -> None:
+        folder.mkdir()
+        self.port = free_ports(1)[0]
+        self.url = f"http://localhost:{self.port}"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
+        self.environ = {
+            **inherited,
+            "GATEPOST_VAR": str(folder / "var"),
+            "GATEPOST_SERVER__PORT": str(self.port),
+            "GATEPOST_PUBLIC_URL": self.url,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "sdk")]),
+        } | {f"GATEPOST_{name}": value for name, value in more.items()}
+        command = [sys.executable, "-m", "service", "serve"]
+        super().__init__(command, folder=folder, is_ready=lambda: is_alive(self.url), environ=self.environ)
+
+
+def is_alive(url: str) -> bool:
+    """Whether a Gatepost answers at this address."""
+    try:
+        with urllib.request.urlopen(f"{url}/livez", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

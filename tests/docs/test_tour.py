@@ -1,0 +1,65 @@
+"""The README's five-minute tour, line by line, against a server started as the README says."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.gatepost import ROOT, ServedGatepost
+
+_BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+_MARK = "--- end of command ---"
+
+
+@pytest.fixture(scope="module")
+def served(server_folder: Path) -> Iterator[ServedGatepost]:
+    """`gatepost serve` in local mode, in a folder of its own."""
+    server = ServedGatepost(server_folder / "tour")
+    server.start()
+    yield server
+    server.stop()
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """Each command of the tour with the lines that it must print."""
+    text = (ROOT / "README.md").read_text().split("## Five minutes", 1)[1].split("\n## ", 1)[0]
+    found: list[tuple[str, list[str]]] = []
+    for line in "\n".join(_BLOCK.findall(text)).splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif line:
+            found[-1][1].append(line)
+    return found
+
+
+def test_the_tour_does_what_the_readme_says(served: ServedGatepost) -> None:
+    tour = steps()
+    assert len(tour) > 12
+    script = "".join(f"{command}\necho '{_MARK}'\n" for command, _ in tour)
+    script = script.replace("python3 run.py", f"{sys.executable} -m service")
+    script = script.replace("localhost:8000", f"localhost:{served.port}")
+    ran = subprocess.run(
+        ["bash"],
+        input=script,
+        env=served.environ | {"PATH": os.environ["PATH"]},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    printed = ran.stdout.split(f"{_MARK}\n")
+    for (command, expected), output in zip(tour, printed, strict=False):
+        lines = [line.rstrip("\r") for line in output.splitlines() if line]
+        assert len(lines) == len(expected), f"{command}\n{output}\n{ran.stderr}"
+        for line, wanted in zip(lines, expected, strict=True):
+            assert matches(line, wanted), f"{command}\nprinted: {line}\nwanted:  {wanted}\n{ran.stderr}"
+
+
+def matches(line: str, wanted: str) -> bool:
+    """Whether a line is as shown; `…` stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, wanted.split("…"))), line) is not None
