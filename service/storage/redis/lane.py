@@ -143,7 +143,6 @@ class Lane:
         self._why = why
         was_closed, self._closed_circuit = self._closed_circuit, False
         if was_closed and not self._hung_up:
-            _log.warning("redis is away", server=self.name, reason=why)
             self._begin_recovery()
 
     async def _refuse(self, wire: Wire, why: str) -> None:
