@@ -3,7 +3,6 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -22,43 +21,40 @@ def redact(text: str) -> str:
     return _SECRETS.sub(_HIDDEN, text)
 
 
-def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = redact(value)
-    return event
-
-
-class _RedactingFormatter(logging.Formatter):
-    """For lines of libraries: traceback included, credentials taken out."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+def _redacted(_: Any, __: str, line: str) -> str:
+    return redact(line)
 
 
 def configure_logs(*, level: str, form: str) -> None:
-    """Set up structlog and the standard library's logging, once per process."""
+    """Set up structlog and the standard library's logging, once per process.
+
+    Libraries are not heard below `info`, whatever the level: they write down what they send to the stores.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    rendered = [structlog.processors.format_exc_info, renderer, _redacted]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _redact_event,
-            renderer,
-        ],
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, stamp, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_RedactingFormatter("%(asctime)s [%(levelname)s] %(name)s: %(message)s"))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.add_log_level, stamp],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(number, logging.INFO) if level != "debug" else logging.DEBUG)
+    root.setLevel(max(number, logging.INFO))
+    for chatty in ("alembic", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(max(number, logging.WARNING))

@@ -1,0 +1,99 @@
+"""What each value alone does not show: settings that contradict each other, and what production may not have."""
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from service.access.catalogue import ADMIN_ROLE, Catalogue
+from service.crypto.secret import RootSecret
+from service.protocol.errors import Invalid
+from service.settings.model import AccessSettings, Settings
+
+PREFIX = "GATEPOST_"
+_OWN_PORTS = {"http": 80, "https": 443}
+_DATABASES = ("sqlite", "postgresql", "postgres")
+_REDISES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+
+
+def mistakes_in(settings: Settings) -> Iterator[str]:
+    """One line for each: the setting's name, then what is wrong with it."""
+    yield from _wrong_addresses(settings)
+    if settings.tokens.session_life < settings.tokens.access_life:
+        yield f"{PREFIX}TOKENS__SESSION_LIFE: is shorter than an access token's life"
+    if settings.api_keys.longest_life < settings.api_keys.default_life:
+        yield f"{PREFIX}API_KEYS__LONGEST_LIFE: is shorter than the default life"
+    yield from _wrong_scopes(settings.access)
+    yield from _wrong_secrets(settings)
+    if settings.mode == "production":
+        yield from _unsafe_in_production(settings)
+
+
+def _wrong_addresses(settings: Settings) -> Iterator[str]:
+    for name in ("public_url", "issuer"):
+        if not _is_origin(getattr(settings, name)):
+            yield f"{PREFIX}{name.upper()}: write scheme, host and port only, such as https://id.example.com"
+    for origin in settings.server.cors_origins:
+        if "*" in origin:
+            yield f"{PREFIX}SERVER__CORS_ORIGINS: a wildcard would let any page use the caller's cookies"
+        elif not _is_origin(origin):
+            yield f"{PREFIX}SERVER__CORS_ORIGINS: write each as a browser sends it, such as https://app.example.com"
+    if _scheme(settings.database_url).partition("+")[0] not in ("", *_DATABASES):
+        yield f"{PREFIX}DATABASE_URL: the ledger is SQLite or PostgreSQL"
+    if _scheme(settings.redis_url) not in ("", *_REDISES):
+        yield f"{PREFIX}REDIS_URL: begins with one of {', '.join(_REDISES)}"
+
+
+def _wrong_scopes(access: AccessSettings) -> Iterator[str]:
+    catalogue = Catalogue()
+    named: dict[str, Iterable[str]] = {f"{PREFIX}ACCESS__SCOPES": access.scopes}
+    named |= {f"{PREFIX}ACCESS__ROLES: {role}": scopes for role, scopes in access.roles.items()}
+    for name, scopes in named.items():
+        try:
+            catalogue.checked_scopes(scopes)
+        except Invalid as refusal:
+            yield f"{name}: {refusal.public}"
+    if ADMIN_ROLE in access.roles:
+        yield f"{PREFIX}ACCESS__ROLES: {ADMIN_ROLE} is a role of Gatepost's own"
+
+
+def _wrong_secrets(settings: Settings) -> Iterator[str]:
+    for name in ("secret_key", "previous_secret_keys"):
+        for text in getattr(settings, name).get_secret_value().split(","):
+            try:
+                if text.strip():
+                    RootSecret.parse(text)
+            except ValueError as problem:
+                yield f"{PREFIX}{name.upper()}: {problem}"
+
+
+def _is_origin(text: str) -> bool:
+    """Whether this is `scheme://host[:port]` and nothing more, as browsers write it (RFC 6454 §6.2)."""
+    try:
+        url = urlsplit(text)
+        port = "" if url.port in (None, _OWN_PORTS.get(url.scheme)) else f":{url.port}"
+    except ValueError:
+        return False
+    host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
+    return url.scheme in _OWN_PORTS and bool(host) and text.isascii() and text == f"{url.scheme}://{host}{port}"
+
+
+def _scheme(url: SecretStr) -> str:
+    """The part before `://`; the whole text when there is none."""
+    return url.get_secret_value().partition("://")[0].lower()
+
+
+def _unsafe_in_production(settings: Settings) -> Iterator[str]:
+    if not settings.secure:
+        yield f"{PREFIX}PUBLIC_URL: production needs https"
+    if settings.issuer != settings.public_url and not settings.issuer.startswith("https://"):
+        yield f"{PREFIX}ISSUER: production needs https"
+    if not settings.secret_key.get_secret_value():
+        yield f"{PREFIX}SECRET_KEY: production needs one; make it with: gatepost config secret"
+    if not settings.redis_url.get_secret_value():
+        yield f"{PREFIX}REDIS_URL: production needs a Redis or Valkey of its own"
+    database = settings.database_url.get_secret_value()
+    if not database:
+        yield f"{PREFIX}DATABASE_URL: production needs one"
+    elif _scheme(settings.database_url).startswith("sqlite") and settings.server.workers > 1:
+        yield f"{PREFIX}DATABASE_URL: SQLite serves one worker only; use PostgreSQL or GATEPOST_SERVER__WORKERS=1"

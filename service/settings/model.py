@@ -1,0 +1,168 @@
+"""Every knob, grouped and frozen."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from service.crypto.secret import RootSecret
+from service.settings.values import Algorithms, Descriptions, Networks, Roles, Span, Words
+
+LONGEST_ACCESS_LIFE = timedelta(days=1)
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ServerSettings(Group):
+    """Where the service listens, and whom it believes."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
+    trusted_proxies: Networks = Field(
+        (), description="Networks of proxies whose X-Forwarded-For is believed, comma separated."
+    )
+    cors_origins: Words = Field((), description="Origins of browser applications, comma separated, exact.")
+    max_body: int = Field(262_144, ge=1_024, description="Largest request body, in bytes.")
+
+
+class TokenSettings(Group):
+    """Access tokens, sessions and refresh."""
+
+    algorithms: Algorithms = Field(
+        ("ES256",), description="Signing algorithms whose keys are kept; the first signs access tokens."
+    )
+    audience: str = Field("", description="`aud` of access tokens; the issuer when empty.")
+    access_life: Span = Field(
+        timedelta(hours=1), ge=timedelta(seconds=10), le=LONGEST_ACCESS_LIFE, description="Life of an access token."
+    )
+    refresh_grace: Span = Field(
+        timedelta(seconds=10),
+        ge=timedelta(0),
+        le=timedelta(minutes=2),
+        description="How long a refresh token may come again for the same successor; 0s is strict.",
+    )
+    session_idle: Span = Field(
+        timedelta(days=30), ge=timedelta(minutes=1), description="A session ends after this long without use."
+    )
+    session_life: Span = Field(
+        timedelta(days=90), ge=timedelta(minutes=1), description="A session ends after this long."
+    )
+    strict: bool = Field(False, description="Ask Redis about revocation on every request too.")
+    max_feed_age: Span = Field(
+        timedelta(seconds=30),
+        ge=timedelta(seconds=2),
+        description="With both stores away, tokens are judged by the near-cache for this long, then 503.",
+    )
+
+
+class KeySettings(Group):
+    """Signing keys."""
+
+    rotate_every: Span = Field(timedelta(days=30), ge=timedelta(hours=1), description="Age at which a key is replaced.")
+    publish_lead: Span = Field(
+        timedelta(hours=1), ge=timedelta(0), description="A new key is published this long before it signs."
+    )
+
+
+class PasswordSettings(Group):
+    """Passwords."""
+
+    minimum_length: int = Field(15, ge=8, le=64, description="Shortest new password, in characters.")
+    hash_threads: int = Field(2, ge=1, le=64, description="Password hashes computed at once, in each worker.")
+    hash_queue: int = Field(32, ge=0, le=10_000, description="Password hashes that may wait; more are told 503.")
+
+
+class ApiKeySettings(Group):
+    """API keys."""
+
+    default_life: Span = Field(timedelta(days=90), gt=timedelta(0), description="Life of a key that asks for none.")
+    longest_life: Span = Field(timedelta(days=365), gt=timedelta(0), description="Longest life that may be asked.")
+    per_user: int = Field(50, ge=1, description="Most living keys that one person may have.")
+    allow_in_query: bool = Field(False, description="Take a key from the query parameter `api_key` too.")
+
+
+class AccessSettings(Group):
+    """Scopes and roles."""
+
+    scopes: Descriptions = Field({}, description="JSON map: scope to what it means in plain words.")
+    roles: Roles = Field({}, description="JSON map: role to its list of scopes.")
+
+
+class BrowserSettings(Group):
+    """Browser sessions."""
+
+    default_mode: Literal["json", "cookie"] = Field(
+        "json", description="What /auth/login answers with when `mode` is not asked for."
+    )
+
+
+class LogSettings(Group):
+    """Logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is written.")
+    form: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+
+
+class Settings(Group):
+    """The whole configuration."""
+
+    mode: Literal["local", "production"] = Field(
+        "local", description="local brings its own stores and secrets; production refuses what is unsafe."
+    )
+    public_url: str = Field(
+        "", description="The address that the world sees, without a path; http://localhost and the port when empty."
+    )
+    issuer: str = Field("", description="`iss` of tokens; the public URL when empty.")
+    var: Path = Field(Path("var"), description="Where local mode keeps its secret, database and Valkey data.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="postgresql+asyncpg://… or sqlite+aiosqlite:///…; a file under var in local mode."
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="redis://, rediss://, unix://, redis+sentinel://, redis+cluster://; embedded in local mode.",
+    )
+    redis_prefix: str = Field("gp:", pattern=r"^[A-Za-z0-9_:-]{1,32}$", description="What every Redis key begins with.")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="32 or more random bytes in base64url; kept under var in local mode."
+    )
+    previous_secret_keys: SecretStr = Field(
+        SecretStr(""), description="Secrets that were used before, comma separated: still opened, no longer used."
+    )
+    server: ServerSettings = ServerSettings()
+    tokens: TokenSettings = TokenSettings()
+    keys: KeySettings = KeySettings()
+    passwords: PasswordSettings = PasswordSettings()
+    api_keys: ApiKeySettings = ApiKeySettings()
+    access: AccessSettings = AccessSettings()
+    browser: BrowserSettings = BrowserSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _addresses_follow(cls, data: Any) -> Any:
+        """The public URL follows the port, and the issuer the public URL, unless they are given."""
+        if not isinstance(data, dict):
+            return data
+        server = data.get("server", {})
+        port = server.get("port", 8000) if isinstance(server, dict) else server.port
+        public_url = data.get("public_url") or f"http://localhost:{str(port).strip()}"
+        return {**data, "public_url": public_url, "issuer": data.get("issuer") or public_url}
+
+    @property
+    def audience(self) -> str:
+        """`aud` of access tokens."""
+        return self.tokens.audience or self.issuer
+
+    @property
+    def secure(self) -> bool:
+        """Whether the world reaches us over https."""
+        return self.public_url.startswith("https://")
+
+    def secrets(self) -> tuple[RootSecret, ...]:
+        """The secret in use, then those that were used before. Raises `ValueError`."""
+        texts = [self.secret_key.get_secret_value(), *self.previous_secret_keys.get_secret_value().split(",")]
+        return tuple(RootSecret.parse(text) for text in texts if text.strip())

@@ -1,0 +1,70 @@
+"""How values are written: spans, lists of words, JSON."""
+
+import json
+import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+_SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d)", re.ASCII)
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_span(value: object) -> object:
+    """`15m` → 15 minutes; anything that is not text passes through."""
+    if not isinstance(value, str):
+        return value
+    found = _SPAN.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("write a span such as 250ms, 10s, 15m, 1h or 30d")
+    try:
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        raise ValueError("this is longer than time is counted") from None
+
+
+def _parse_words(value: object) -> object:
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    return _parse_json(value)
+
+
+def _parse_json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("write this as JSON") from None
+
+
+def format_value(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return format_span(value)
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def format_span(span: timedelta) -> str:
+    """The shortest way to write a span."""
+    for unit, name in reversed(_UNITS.items()):
+        size = timedelta(**{name: 1})
+        if span and span % size == timedelta(0):
+            return f"{span // size}{unit}"
+    return "0s"
+
+
+Span = Annotated[timedelta, BeforeValidator(parse_span)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_parse_words)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_words)]
+Algorithm = Literal["ES256", "RS256", "HS256"]
+Algorithms = Annotated[tuple[Algorithm, ...], BeforeValidator(_parse_words), Field(min_length=1)]
+Descriptions = Annotated[dict[str, str], BeforeValidator(_parse_json)]
+Roles = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_parse_json)]
