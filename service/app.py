@@ -1,5 +1,6 @@
 """The composition root: settings → stores → rooms → FastAPI. The one file that sees everything."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ from service.web.address import AddressRule
 from service.web.cookies import Cookies
 from service.web.cors import with_cors
 from service.web.edge import Edge
+from service.web.health import Readiness
 from service.web.rooms import Rooms
 from service.web.security import Gate
 from service.web.verify import PATH as VERIFY_PATH
@@ -82,9 +84,10 @@ class House:
                 stack.push_async_callback(started.stop)
             yield
 
-    async def stores_answer(self) -> tuple[bool, bool]:
-        """Whether SQL and Redis answer now."""
-        return await _answers(self.database.check), await _answers(self.link.ping)
+    async def readiness(self) -> Readiness:
+        """Whether SQL and Redis answer now, and whether the signing keys have been read."""
+        sql, redis = await asyncio.gather(_answers(self.database.check), _answers(self.link.ping))
+        return Readiness(sql=sql, redis=redis, keys=self.rooms.keyring.can_sign(clock.now()))
 
 
 def build_house(settings: Settings) -> House:
@@ -200,7 +203,7 @@ def create_app(settings: Settings) -> Edge:
     app.state.gate = gate
     app.state.rooms = house.rooms
     app.state.default_mode = settings.browser.default_mode
-    app.state.stores_answer = house.stores_answer
+    app.state.readiness = house.readiness
     errors.install(app)
     for room in (auth, users, api_keys, admin, wellknown, health, setup):
         app.include_router(room.router)

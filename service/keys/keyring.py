@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -55,6 +56,10 @@ class Keyring:
         if key is None:
             raise StoreUnavailable("keys", detail="no signing key has been read yet")
         return self._signers[key.kid].sign(claims, typ=typ)
+
+    def can_sign(self, now: datetime) -> bool:
+        """Whether a key for access tokens has been read."""
+        return self._current(self._algorithms[0], now) is not None
 
     def jwks(self) -> dict[str, list[Mapping[str, str]]]:
         """The public keys that verifiers may meet (RFC 7517 §5). Symmetric keys are never in it."""
@@ -122,7 +127,7 @@ class Keyring:
         current = self._current(lost.algorithm, now)
         if current is None and lost.algorithm in self._algorithms:
             current = await self.rotate(lost.algorithm, now=now, at_once=True)
-        return current or lost
+        return current or replace(lost, compromised_at=now)
 
     async def reload(self) -> None:
         """Read the ledger; `version` rises when anything changed. Raises `StoreUnavailable`."""

@@ -1,6 +1,6 @@
 """How each worker's near-cache is kept exact: filled and reconciled from SQL, tailed from the stream.
 
-Two loops run per worker. `_tail` takes in what the stream shows, within milliseconds. `_reconcile` re-reads SQL each
+Two loops run per worker. `_tail` takes in what the stream shows, within milliseconds. `_reconcile` re-reads SQL twice a
 second: rows may become visible out of the order of their numbers, so it starts again from the number that was the
 highest ten seconds ago (no transaction lasts that long). The set only grows until entries expire, so a flushed or
 rolled-back Redis takes nothing back.
@@ -21,7 +21,7 @@ from service.revocation.entry import Recorded, RevocationEngine, RevocationLedge
 _log = structlog.get_logger("gatepost.revocation")
 _PAGE = 1_000
 _OVERLAP = timedelta(seconds=10)
-_INTERVAL = timedelta(seconds=1)
+_INTERVAL = timedelta(milliseconds=500)
 
 
 class RevocationFeed:
@@ -150,7 +150,7 @@ class RevocationFeed:
             try:
                 await self.reconcile()
                 await self.drain_outbox()
-                if beat % 60 == 0:
+                if beat % 120 == 0:
                     self.revoked.drop_expired(self._now())
                     await self._ledger.drop_expired()
             except StoreUnavailable as refusal:

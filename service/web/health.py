@@ -16,12 +16,18 @@ class Alive(Shown):
     status: Literal["alive"] = "alive"
 
 
-class Ready(Shown):
-    """Which stores answer. `degraded` still judges tokens; what needs the store that is away gets 503."""
+class Readiness(Shown):
+    """What a worker needs for all of its work: both stores, and signing keys that it has read."""
 
-    status: Literal["ready", "degraded"]
     sql: bool
     redis: bool
+    keys: bool
+
+
+class Ready(Readiness):
+    """`degraded` still judges tokens; what needs the part that is away gets 503."""
+
+    status: Literal["ready", "degraded"]
 
 
 @router.get("/livez", summary="Is the process alive", dependencies=[public])
@@ -30,11 +36,14 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", summary="Can the service do its work", dependencies=[public], responses={503: {"model": Ready}})
+@router.get(
+    "/readyz", summary="Can the service do its work", dependencies=[public], responses={503: {"model": Ready}}
+)
 async def readyz(request: Request, response: Response) -> Ready:
-    """200 when both stores answer, else 503 with which one does not."""
-    sql, redis = await request.app.state.stores_answer()
-    if not (sql and redis):
-        response.status_code = 503
-        response.headers["Retry-After"] = "1"
-    return Ready(status="ready" if sql and redis else "degraded", sql=sql, redis=redis)
+    """200 when this worker can do all of its work, else 503 with what it lacks."""
+    found: Readiness = await request.app.state.readiness()
+    if found.sql and found.redis and found.keys:
+        return Ready(status="ready", sql=True, redis=True, keys=True)
+    response.status_code = 503
+    response.headers["Retry-After"] = "1"
+    return Ready(status="degraded", sql=found.sql, redis=found.redis, keys=found.keys)

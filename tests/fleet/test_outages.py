@@ -1,4 +1,4 @@
-"""A store that is stopped, frozen or slow: the answers of the table in the architecture, each in time, and the return."""
+"""A store that is stopped, frozen or slow: the answers of the architecture's table, each in time, and the return."""
 
 import asyncio
 import time
@@ -143,7 +143,12 @@ async def test_without_sql_the_common_refresh_goes_on_and_nothing_is_acknowledge
     assert await stand.verify(kept["access_token"]) == 200
     assert (await stand.ask(stand.client.get("/.well-known/jwks.json"))).status_code == 200
     assert (await stand.ask(stand.client.get("/livez"))).status_code == 200
-    assert (await stand.ask(stand.client.get("/readyz"))).json() == {"status": "degraded", "sql": False, "redis": True}
+    assert (await stand.ask(stand.client.get("/readyz"))).json() == {
+        "status": "degraded",
+        "sql": False,
+        "redis": True,
+        "keys": True,
+    }
     await stand.sql.come_back(how)
     await stand.works_again(kept)
 

@@ -1,7 +1,9 @@
 """Gatepost for tests: worker processes of the shipped application on loopback, and a house to prepare accounts in."""
 
+import asyncio
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
@@ -75,6 +77,14 @@ class Fleet:
         tokens: dict[str, str] = answer.json()
         return tokens
 
+    async def ready(self) -> None:
+        """Wait, 5 seconds at most, until each worker says that both stores answer."""
+        deadline = time.monotonic() + 5
+        for client in self.clients:
+            while (await client.get("/readyz")).status_code != 200:
+                assert time.monotonic() < deadline, "a worker's stores do not answer"
+                await asyncio.sleep(0.05)
+
 
 @asynccontextmanager
 async def running_fleet(folder: Path, environ: Mapping[str, str], *, workers: int) -> AsyncIterator[Fleet]:
@@ -82,14 +92,16 @@ async def running_fleet(folder: Path, environ: Mapping[str, str], *, workers: in
     settings = load_settings(environ)
     await upgrade(settings.database_url.get_secret_value())
     house = build_house(settings)
-    folder.mkdir()  # noqa: ASYNC240  # a test's scratch folder, in memory
+    folder.mkdir()  # a test's scratch folder, in memory
     started = [GatepostServer(folder / str(number), environ) for number in range(workers)]
     try:
         async with house.open():
             for server in started:
                 server.start()
             clients = [httpx2.AsyncClient(base_url=server.url, timeout=10) for server in started]
-            yield Fleet(settings, house, started, clients)
+            fleet = Fleet(settings, house, started, clients)
+            await fleet.ready()
+            yield fleet
             for client in clients:
                 await client.aclose()
     finally:
