@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ ASKED = {
     "prod": [*BASE, *EXTRAS["postgres"]],
     "dev": [*BASE, *EXTRAS["embedded"], *EXTRAS["postgres"], *PROJECT["dependency-groups"]["dev"]],
 }
+# Documented as part of the other, and never without it.
+PART_OF = {"pydantic_core": "pydantic", "werkzeug": "flask"}
 # In the checkout and in the image, not on an index.
 OURS = "gatepost"
 
@@ -87,8 +90,6 @@ def test_what_was_kept_out_cannot_be_imported(name: str) -> None:
 
 
 def test_passlib_is_the_maintained_one() -> None:
-    from importlib.metadata import packages_distributions
-
     assert packages_distributions()["passlib"] == ["libpass"]
 
 
@@ -116,16 +117,16 @@ def test_the_grammar_needs_nothing_but_python_and_the_kits_scopes() -> None:
             assert own or name.partition(".")[0] in sys.stdlib_module_names, f"{file.name} imports {name}"
 
 
-def test_everything_imported_is_asked_for_by_name() -> None:
+@pytest.mark.parametrize(("folder", "lock"), [("service", "prod"), ("tests", "dev")])
+def test_everything_imported_is_asked_for_by_name(folder: str, lock: str) -> None:
     """A package that comes along with another one may go away with it."""
-    from importlib.metadata import packages_distributions
-
     providers = packages_distributions()
-    asked = {canonicalize_name(Requirement(text).name) for text in [*BASE, *EXTRAS["postgres"]]}
-    local = {"service", "gatepost"} | sys.stdlib_module_names
-    for file in sorted((ROOT / "service").rglob("*.py")):
+    asked = {canonicalize_name(Requirement(text).name) for text in ASKED[lock]}
+    local = {"service", "tests", OURS, *sys.stdlib_module_names}
+    for file in sorted((ROOT / folder).rglob("*.py")):
         for name in {name.partition(".")[0] for name in imports_of(file)} - local:
-            assert asked & {canonicalize_name(provider) for provider in providers[name]}, f"{file} imports {name}"
+            provided_by = providers[PART_OF.get(name, name)]
+            assert asked & {canonicalize_name(provider) for provider in provided_by}, f"{file} imports {name}"
 
 
 def test_the_contracts_on_imports_are_kept() -> None:
