@@ -24,15 +24,17 @@ class PasswordPolicy:
     """The rules for a new password. `minimum` counts characters after normalisation."""
 
     def __init__(self, *, minimum: int) -> None:
-        self._minimum = minimum
+        self.minimum = minimum
 
     def check(self, password: str, *, username: str, email: str | None) -> str:
         """The normalised password. Raises `Invalid` with the reason."""
         normal = normalize_password(password)
+        if len(normal) < self.minimum:
+            raise Invalid("password", f"A password has at least {self.minimum} characters.", rule="too_short")
+        if len(normal) > MAX_LENGTH:
+            raise Invalid("password", f"A password has at most {MAX_LENGTH} characters.", rule="too_long")
         if not is_presentable(normal):
-            raise Invalid("password", f"A password has 1 to {MAX_LENGTH} characters.", rule="too_long")
-        if len(normal) < self._minimum:
-            raise Invalid("password", f"A password has at least {self._minimum} characters.", rule="too_short")
+            raise Invalid("password", "A password is made of whole characters, none of them NUL.", rule="unusable")
         lowered = normal.lower()
         if lowered in _common_passwords():
             raise Invalid("password", "This password is among the most used ones.", rule="common")

@@ -1,9 +1,11 @@
 """Who is it that knows this name and password: one answer, at one price, whether or not there is such a person."""
 
+from contextlib import suppress
+
 from service.accounts.account import PasswordHashes, User, Users
 from service.accounts.names import MAX_EMAIL, login_key
 from service.accounts.passwords import is_presentable, normalize_password
-from service.protocol.errors import InvalidLogin
+from service.protocol.errors import Conflict, InvalidLogin, StoreUnavailable
 
 
 class PasswordSignIn:
@@ -32,5 +34,6 @@ class PasswordSignIn:
         if user.second_factor_at is not None:
             raise InvalidLogin(detail="a password alone is not enough for this account")
         if verdict.replacement is not None and stored is not None:
-            await self._users.rehash(user.id, old=stored, new=verdict.replacement)
+            with suppress(StoreUnavailable, Conflict):
+                await self._users.rehash(user.id, old=stored, new=verdict.replacement)
         return user

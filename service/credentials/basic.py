@@ -70,6 +70,6 @@ class BasicCredential:
             client_id=client.id,
             credential_id=client.id,
         )
-        until = min((one.expires_at for one in client.secrets if one.expires_at is not None), default=_FAR)
-        until = until if until > now else _FAR
+        ends = (one.expires_at for one in client.secrets if one.expires_at is not None)
+        until = min((end for end in ends if end > now), default=_FAR)
         return Standing(principal, RevocationKind.CLIENT, client.id, client.id, client.epoch, secret, version, until)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from secrets import token_urlsafe
 from typing import TypeVar
 
 from passlib.context import CryptContext
@@ -31,7 +32,7 @@ class Argon2Passwords:
             argon2__time_cost=2,
             argon2__parallelism=1,
         )
-        self._nobody = self._context.hash("nobody has this password")
+        self._nobody = self._context.hash(token_urlsafe(32))
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._free = threads + waiting
 
@@ -49,7 +50,7 @@ class Argon2Passwords:
 
     def _compare(self, password: str, stored: str | None) -> Verdict:
         try:
-            right, replacement = self._context.verify_and_update(password, stored or self._nobody)
+            right, replacement = self._context.verify_and_update(password, self._nobody if stored is None else stored)
         except ValueError:  # an unknown hash, or bcrypt's own limits on what it takes
             return Verdict(right=False)
         return Verdict(right=bool(right) and stored is not None, replacement=replacement if right else None)

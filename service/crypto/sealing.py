@@ -35,5 +35,5 @@ class Sealer:
             raise Unsealable("sealed under a secret that is not configured")
         try:
             return key.decrypt(sealed[_ID : _ID + _NONCE], sealed[_ID + _NONCE :], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter for what is too short to hold a nonce
             raise Unsealable("changed, or moved from its place") from None

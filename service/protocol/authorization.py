@@ -36,7 +36,7 @@ def parse_authorization(value: bytes) -> BasicPair | BearerText:
     name = scheme.lower()
     if name == b"bearer":
         if len(credential) > MAX_CREDENTIAL or not _B64TOKEN.fullmatch(credential):
-            raise InvalidToken(detail="malformed bearer credential")
+            raise InvalidToken(detail="malformed token in Authorization")
         return BearerText(credential.decode())
     if name == b"basic":
         return _parse_basic(credential)
@@ -45,14 +45,14 @@ def parse_authorization(value: bytes) -> BasicPair | BearerText:
 
 def _parse_basic(credential: bytes) -> BasicPair:
     if len(credential) > MAX_CREDENTIAL:
-        raise InvalidLogin(detail="Basic credential is too long")
+        raise InvalidLogin(detail="user name and password are too long")
     try:
         text = b64decode(credential, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise InvalidLogin(detail="Basic credential is not base64 of UTF-8") from None
+        raise InvalidLogin(detail="user name and password are not base64 of UTF-8") from None
     user_id, colon, password = text.partition(":")
     if not colon or not user_id or not password or _has_control(text):
-        raise InvalidLogin(detail="Basic credential is not user-id:password")
+        raise InvalidLogin(detail="not of the form user-id:password")
     return BasicPair(user_id, password)
 
 

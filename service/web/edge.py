@@ -44,13 +44,9 @@ class Edge:
         if is_head:
             scope["method"] = "GET"
         outgoing = _Outgoing(send, [(_REQUEST_ID_FIELD, request_id), *self._always], bodiless=is_head)
-        hot = self._hot.get(scope["path"])
-        if hot is not None:
-            await hot(scope, receive, outgoing)
-            return
         structlog.contextvars.bind_contextvars(request_id=scope[REQUEST_ID])
         try:
-            await self._app(scope, receive, outgoing)
+            await self._hot.get(scope["path"], self._app)(scope, receive, outgoing)
         except Exception:
             _log.exception("unforeseen", path=scope["path"])
             if not outgoing.started:
@@ -89,7 +85,7 @@ class _Outgoing:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = message["headers"] = [*message["headers"], *self._fields]
+            headers = message["headers"] = [*message.get("headers", ()), *self._fields]
             names = {name for name, _ in headers}
             if b"cache-control" not in names:
                 headers.append((b"cache-control", b"no-store"))

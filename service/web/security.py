@@ -101,7 +101,7 @@ class Door(Guard):
         scope[GUARDED_BY] = self
         gate: Gate = scope["app"].state.gate
         principal = await gate.principal(scope)
-        if principal.scheme not in self.schemes or (self.schemes is SESSION and principal.session_id is None):
+        if principal.scheme not in self.schemes or (self.schemes == SESSION and principal.session_id is None):
             raise CredentialNotAllowed(detail=f"{principal.scheme} where {', '.join(self.schemes)} is due")
         if not self.needed <= principal.scopes:
             raise InsufficientScope(self.needed)
