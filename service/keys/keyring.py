@@ -9,7 +9,7 @@ import structlog
 
 from gatepost.tokens import KeySet
 from service.keys.signing_key import KeyForge, SigningKey, SigningKeys, SignsBytes
-from service.protocol.errors import Invalid, NotFound, StoreUnavailable
+from service.protocol.errors import Invalid, NotFound, Refusal, StoreUnavailable
 from service.revocation.acts import Acts
 
 _log = structlog.get_logger("gatepost.keys")
@@ -161,5 +161,7 @@ class Keyring:
             await asyncio.sleep(_INTERVAL)
             try:
                 await self.make_missing()
-            except StoreUnavailable as refusal:
+            except Refusal as refusal:  # a store is away, or two workers were in each other's way
                 _log.debug("signing keys wait", reason=refusal.detail)
+            except Exception:  # a loop that ends would keep this worker's keys as they are until its restart
+                _log.exception("signing keys could not be read")

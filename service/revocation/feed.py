@@ -9,13 +9,13 @@ rolled-back Redis takes nothing back.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
 
 from gatepost.revocation import RevocationSet
-from service.protocol.errors import StoreUnavailable
+from service.protocol.errors import Refusal, StoreUnavailable
 from service.revocation.entry import Recorded, RevocationEngine, RevocationLedger
 
 _log = structlog.get_logger("gatepost.revocation")
@@ -51,7 +51,6 @@ class RevocationFeed:
         self._highest: deque[tuple[float, int]] = deque([(0.0, 0)])
         self._pushed: list[int] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.on_change: list[Callable[[Iterable[Recorded]], Awaitable[None] | None]] = []
 
     def horizon(self, now: datetime) -> datetime:
         """Until when an entry made now matters: no access token that exists outlives it."""
@@ -140,6 +139,8 @@ class RevocationFeed:
                     self._trust()
             except StoreUnavailable as refusal:
                 _log.debug("stream is away", reason=refusal.detail)
+            except Exception:  # a loop that ends would leave this worker deaf until its restart
+                _log.exception("stream could not be read")
             await asyncio.sleep(0.1)
 
     async def _reconcile_for_ever(self) -> None:
@@ -153,5 +154,7 @@ class RevocationFeed:
                 if beat % 120 == 0:
                     self.revoked.drop_expired(self._now())
                     await self._ledger.drop_expired()
-            except StoreUnavailable as refusal:
+            except Refusal as refusal:  # a store is away, or two workers were in each other's way
                 _log.debug("reconciliation waits", reason=refusal.detail)
+            except Exception:
+                _log.exception("reconciliation failed")

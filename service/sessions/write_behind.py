@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from typing import Generic, TypeVar
 
 import structlog
 
-from service.protocol.errors import StoreUnavailable
+from service.protocol.errors import Conflict, StoreUnavailable
 
 _log = structlog.get_logger("gatepost.write_behind")
 T = TypeVar("T")
@@ -17,8 +18,8 @@ _BOUND = 100_000
 class WriteBehind(Generic[T]):
     """Keeps the newest value of each name and hands all to `write` each half second.
 
-    While the store is away values are kept, newest first served, up to 100,000 names; past that the oldest names are
-    dropped: what is lost is a last-use time or a floor that the next use raises again, never a credential.
+    While the store is away values are kept, up to 100,000 names; past that the oldest names are dropped: what is lost
+    is a last-use time or a floor that the next use raises again, never a credential.
     """
 
     def __init__(self, write: Callable[[Mapping[str, T]], Awaitable[None]]) -> None:
@@ -51,11 +52,22 @@ class WriteBehind(Generic[T]):
         batch, self._waiting = self._waiting, {}
         try:
             await self._write(batch)
-        except StoreUnavailable as refusal:
+        except (Conflict, StoreUnavailable) as refusal:
             _log.debug("write-behind waits", reason=refusal.detail)
-            self._waiting = {**batch, **self._waiting}
+            self._put_back(batch)
+        except asyncio.CancelledError:  # nobody knows how far it came; to write a value twice does no harm
+            self._put_back(batch)
+            raise
+
+    def _put_back(self, batch: dict[str, T]) -> None:
+        self._waiting = {**batch, **self._waiting}
+        for name in list(islice(self._waiting, max(0, len(self._waiting) - _BOUND))):
+            del self._waiting[name]
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_INTERVAL)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:  # the batch is lost, the next one need not be
+                _log.exception("write-behind failed")
