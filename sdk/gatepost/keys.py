@@ -45,7 +45,7 @@ class VerificationKey:
         if document.get("use", "sig") != "sig":
             raise UnusableKeyError("the key is not for signatures")
         operations = document.get("key_ops", ["verify"])
-        if not isinstance(operations, list) or not {"verify", "sign"}.intersection(operations):
+        if not isinstance(operations, list) or not any(name in operations for name in ("verify", "sign")):
             raise UnusableKeyError("the key is not for verification")
         if kty == "EC" and alg in _CURVES:
             return cls(kid, alg, _load_ec(document, alg))
@@ -124,7 +124,7 @@ def _load_ec(document: Mapping[str, object], alg: str) -> _Verifies:
         raise UnusableKeyError("the curve is not the algorithm's")
     if len(_member(document, "x")) != size or len(_member(document, "y")) != size:
         raise UnusableKeyError("a coordinate has the wrong length")
-    return _construct({name: document[name] for name in ("kty", "crv", "x", "y")}, alg)
+    return _construct({"kty": "EC", "crv": curve, "x": document["x"], "y": document["y"]}, alg)
 
 
 def _load_rsa(document: Mapping[str, object], alg: str) -> _Verifies:
@@ -133,7 +133,7 @@ def _load_rsa(document: Mapping[str, object], alg: str) -> _Verifies:
         raise UnusableKeyError("an RSA key has 2048 to 8192 bits")
     if len(exponent) > MAX_RSA_EXPONENT_LENGTH:
         raise UnusableKeyError("the exponent is too long")
-    return _construct({name: document[name] for name in ("kty", "n", "e")}, alg)
+    return _construct({"kty": "RSA", "n": document["n"], "e": document["e"]}, alg)
 
 
 def _construct(material: object, alg: str) -> _Verifies:

@@ -255,12 +255,17 @@ async def test_a_guarded_request_verifies_its_token_once(issuer: TestIssuer) -> 
     async def note(caller: Annotated[Principal, everyone]) -> None:
         seen.append(caller)
 
+    @app.post("/nested", dependencies=[Depends(note)])
+    async def nested(body: dict[str, int]) -> dict[str, bool]:
+        return {"reached": True}
+
     @app.get("/noted", dependencies=[Depends(note)])
     async def noted(caller: Annotated[Principal, everyone]) -> dict[str, bool]:
         return {"same": seen[0] is caller}
 
     async with running(app) as client:
         assert (await client.get("/noted")).status_code == 401
+        assert (await client.post("/nested", content=b"{broken", headers=JSON)).status_code == 401
         assert (await client.get("/noted", headers=bearer(issuer.token()))).json() == {"same": True}
 
 

@@ -165,6 +165,7 @@ def test_https_and_loopback_are_taken(url: str) -> None:
         "http://localhost.evil.test",
         "http://127.0.0.1.evil.test",
         "ftp://issuer.test",
+        "ftp://localhost",
         "issuer.test",
         "https://",
         "https://user:pw@issuer.test",

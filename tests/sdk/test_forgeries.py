@@ -193,6 +193,14 @@ def test_a_missing_type_is_read_only_where_it_is_optional() -> None:
         read_jws(forge.token({"typ": "at+jwt"}), forge.issuer_keys(), typ="JWT", typ_optional=True)
 
 
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_an_empty_segment_is_no_segment_even_before_any_key_is_chosen(missing: int) -> None:
+    segments = list(parts())
+    segments[missing] = ""
+    with pytest.raises(TokenRefused, match="malformed"):
+        parse_jws(".".join(segments))
+
+
 @pytest.mark.spec("RFC 7515 §4.1.11")
 @pytest.mark.parametrize("member", ["crit", "b64", "jku", "x5u", "x5c"])
 def test_a_header_member_that_steers_verification_is_refused_before_any_key_is_chosen(member: str) -> None:

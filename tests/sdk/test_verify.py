@@ -8,7 +8,7 @@ from gatepost.jwks import JwksCache
 from gatepost.keys import KeySet, VerificationKey
 from gatepost.principal import Principal
 from gatepost.refusals import KeysUnknown, RevocationsUnknown, ScopesMissing, TokenRefused, UnknownKey
-from gatepost.revocation import Revocation, RevocationKind, RevocationSet
+from gatepost.revocation import Revocable, Revocation, RevocationKind, RevocationSet
 from gatepost.verify import Verifier, check_scopes
 from tests.sdk import forge
 from tests.sdk.forge import NOW
@@ -126,6 +126,24 @@ async def test_somebody_elses_revocation_does_not_cost_a_signature_check() -> No
     assert held.key.asked == 1
 
 
+async def test_a_token_is_judged_again_only_when_something_new_was_revoked() -> None:
+    class Counted(RevocationSet):
+        judged = 0
+
+        def refuses(self, token: Revocable) -> str | None:
+            self.judged += 1
+            return super().refuses(token)
+
+    revoked = Revoked()
+    revoked.known = Counted()
+    gate, token = verifier(Held(), revoked), forge.token()
+    for judged in (1, 2, 3):
+        revoked.add(RevocationKind.TOKEN, f"other-{judged}")
+        await gate.verify(token, now=NOW)
+        await gate.verify(token, now=NOW)
+        assert revoked.known.judged == judged
+
+
 async def test_revocations_that_are_not_known_refuse_a_remembered_token_too() -> None:
     revoked = Revoked()
     gate, token = verifier(Held(), revoked), forge.token()
@@ -158,6 +176,9 @@ async def test_new_keys_forget_every_token() -> None:
     gate, token = verifier(held), forge.token()
     await gate.verify(token, now=NOW)
     held.current = KeySet([VerificationKey.symmetric("hs", forge.SECRET)])
+    with pytest.raises(UnknownKey):
+        await gate.verify(token, now=NOW)
+    await gate.verify(forge.token({"kid": "hs", "alg": "HS256"}, signer="hs"), now=NOW)
     with pytest.raises(UnknownKey):
         await gate.verify(token, now=NOW)
 
