@@ -62,6 +62,7 @@ class Directory:
         self._policy = policy
         self._catalogue = catalogue
         self._ending = ending
+        self.shortest_password = policy.minimum
 
     async def get(self, user_id: str) -> User:
         """One person. Raises `NotFound`."""

@@ -26,8 +26,10 @@ Mode = Annotated[
 class Login(Asked):
     """Who signs in, and with how much."""
 
-    username: Annotated[str, Field(min_length=1, max_length=1_024, description="User name or e-mail address.")]
-    password: LongText
+    username: Annotated[
+        str, Field(min_length=1, max_length=1_024, description="User name or e-mail address.", examples=["ada"])
+    ]
+    password: Annotated[LongText, Field(examples=["a long and private sentence"])]
     scope: Annotated[
         str | None, Field(max_length=20_000, description="Space separated; everything you may do when left out.")
     ] = None
@@ -66,6 +68,7 @@ class Tokens(Shown):
     summary="Sign in with user name or e-mail and password",
     dependencies=[public],
     response_model_exclude_none=True,
+    responses={401: {}, 403: {}},
 )
 async def login(body: Login, request: Request, response: Response, house: House, mode: Mode = None) -> Tokens:
     """Opens a session on this device. Every failure is the same 401, and costs the same."""
@@ -84,6 +87,7 @@ async def login(body: Login, request: Request, response: Response, house: House,
     summary="Trade a refresh token for its successor and a new access token",
     dependencies=[public],
     response_model_exclude_none=True,
+    responses={401: {}, 403: {}},
 )
 async def refresh(body: Refresh, request: Request, response: Response, house: House) -> Tokens:
     """The same token sent again within the grace window gives the same successor; later it ends the session."""
@@ -95,7 +99,14 @@ async def refresh(body: Refresh, request: Request, response: Response, house: Ho
     return _given(pair, response, gate if from_cookie else None)
 
 
-@router.post("/logout", summary="End this session", dependencies=[public], status_code=204)
+@router.post(
+    "/logout",
+    summary="End this session",
+    dependencies=[public],
+    status_code=204,
+    responses={401: {}, 403: {}},
+    openapi_extra={"security": [{}, {"bearer": []}, {"cookie": []}]},
+)
 async def logout(request: Request, response: Response, house: House, body: Logout | None = None) -> None:
     """Ends the session of the refresh token, or else of the access token. Its tokens are refused everywhere at once.
 

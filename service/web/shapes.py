@@ -2,7 +2,8 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -15,6 +16,17 @@ class Asked(BaseModel):
     """A request body: exact types, no unknown member."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Change(Asked):
+    """A partial change (PATCH): what is left out stays as it is, and null is no value."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_given(cls, value: object) -> object:
+        if value is None:
+            raise PydanticCustomError("null_refused", "Leave it out to keep it as it is; null is not a value.")
+        return value
 
 
 class Shown(BaseModel):

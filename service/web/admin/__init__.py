@@ -1,0 +1,17 @@
+"""What administrators do over HTTP: people, clients, signing keys.
+
+Owns the `/admin` routes and what their answers show, never a hash or a secret that was shown before. Refuses to decide
+who may do what to whom: the guards ask for a scope, and the rooms see to it that nobody hands out, or acts on, more
+than he has. Every kind of credential with the scope is taken, API keys and clients too, so that operators can automate.
+Read `users.py` first.
+"""
+
+from fastapi import APIRouter
+
+from service.web.admin import clients, keys, users
+
+router = APIRouter()
+for resource in (users, clients, keys):
+    router.include_router(resource.router)
+
+__all__ = ["router"]

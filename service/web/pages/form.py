@@ -1,0 +1,40 @@
+"""Forms as browsers send them (`application/x-www-form-urlencoded`), with exactly one reading."""
+
+from collections.abc import Collection
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from service.protocol.errors import InvalidRequest
+from service.web.refusals import UnsupportedBody
+
+LARGEST = 16 * 1024
+_TYPE = b"application/x-www-form-urlencoded"
+
+
+async def read_form(request: Request, fields: Collection[str]) -> dict[str, str]:
+    """The text of each of `fields`, empty where the form has none.
+
+    Raises `UnsupportedBody` for another type, `InvalidRequest` for a body of more than 16 KiB, bad UTF-8, a field that
+    comes twice or that we did not ask for.
+    """
+    _check_type(request)
+    raw = b""
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > LARGEST:
+            raise InvalidRequest(public="The form is too large.")
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=len(fields))
+    except ValueError:
+        raise InvalidRequest(public="The form could not be read.") from None
+    found = dict.fromkeys(fields, "") | dict(pairs)
+    if len(dict(pairs)) != len(pairs) or len(found) != len(fields):
+        raise InvalidRequest(public="The form could not be read.", detail="repeated or unknown fields")
+    return found
+
+
+def _check_type(request: Request) -> None:
+    sent = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    if [value.partition(b";")[0].strip().lower() for value in sent] != [_TYPE]:
+        raise UnsupportedBody(public="Send this as an ordinary HTML form.", detail="media type of a form")

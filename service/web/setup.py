@@ -1,0 +1,66 @@
+"""`/setup`: the page behind the single-use link, where the first administrator is made."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from service import clock
+from service.protocol.errors import Conflict, Invalid, InvalidToken
+from service.web.pages import PageRoute, page
+from service.web.pages.form import read_form
+from service.web.rooms import House
+from service.web.security import public
+
+router = APIRouter(prefix="/setup", route_class=PageRoute, include_in_schema=False)
+_FIELDS = ("token", "username", "password", "password_again")
+
+
+@router.get("", dependencies=[public])
+async def show_setup(request: Request, house: House) -> Response:
+    """The form, when the link is live. Looking at it uses nothing up."""
+    token = request.query_params.get("token", "")
+    if not await house.directory.is_setup_offered(token, now=clock.now()):
+        return _dead_link()
+    return _form(house, token)
+
+
+@router.post("", dependencies=[public])
+async def set_up(request: Request, house: House) -> Response:
+    """Make the administrator. The token is in the form and nowhere else, so no other page can have sent this."""
+    sent = await read_form(request, _FIELDS)
+    token, username = sent["token"], sent["username"].strip()
+    try:
+        if not await house.directory.is_setup_offered(token, now=clock.now()):
+            return _dead_link()
+        if sent["password"] != sent["password_again"]:
+            raise Invalid("password_again", "The two passwords are not the same.")
+        await house.directory.create_first_admin(token, username, sent["password"], now=clock.now())
+    except InvalidToken:
+        return _dead_link()
+    except Invalid as refusal:
+        return _form(house, token, username=username, errors={refusal.field: refusal.public})
+    except Conflict:
+        return _form(house, token, username=username, errors={"username": "This user name is taken."})
+    return RedirectResponse("/setup/done", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/done", dependencies=[public])
+async def show_done() -> Response:
+    """What to do next. Says nothing that a stranger may not know."""
+    return page("setup_done.html")
+
+
+def _form(house: House, token: str, *, username: str = "", errors: dict[str, str] | None = None) -> Response:
+    return page(
+        "setup.html",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        token=token,
+        username=username,
+        shortest=house.directory.shortest_password,
+        errors=errors or {},
+    )
+
+
+def _dead_link() -> Response:
+    return page("setup_dead.html", status=HTTPStatus.GONE)
