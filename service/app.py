@@ -136,6 +136,7 @@ def build_house(settings: Settings) -> House:
     )
     pairs = TokenPairs(
         acts,
+        users,
         sessions,
         families,
         rotation,

@@ -57,6 +57,9 @@ class Users(Protocol):
     async def find_locked(self, tx: Transaction, user_id: str) -> User | None:
         """By id, as this transaction sees it; until it ends nobody else changes the account or who is administrator."""
 
+    async def is_current(self, tx: Transaction, user_id: str, epoch: int) -> bool:
+        """Whether the account is still at this epoch; then it stays there until the transaction ends."""
+
     async def find_by_login(self, key: str) -> User | None:
         """By the key of a user name or of an e-mail address (keys of the two never look alike)."""
 

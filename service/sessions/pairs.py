@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.access.catalogue import Catalogue
-from service.accounts.account import User
+from service.accounts.account import User, Users
 from service.clients.client import FIRST_PARTY
 from service.identifiers import new_id
-from service.protocol.errors import InvalidScope
+from service.protocol.errors import InvalidLogin, InvalidScope
 from service.revocation.acts import Acts
 from service.sessions.families import Family, RefreshFamilies
 from service.sessions.refresh_token import RefreshToken, RefreshTokenMint
@@ -44,6 +44,7 @@ class TokenPairs:
     def __init__(
         self,
         acts: Acts,
+        users: Users,
         sessions: Sessions,
         families: RefreshFamilies,
         rotation: Rotation,
@@ -55,6 +56,7 @@ class TokenPairs:
         absolute: timedelta,
     ) -> None:
         self._acts = acts
+        self._users = users
         self._sessions = sessions
         self._families = families
         self._rotation = rotation
@@ -69,7 +71,9 @@ class TokenPairs:
     ) -> TokenPair:
         """A new session of a person who has just proved who they are. `asked=None` grants all that the person may.
 
-        Raises `InvalidScope` when more is asked than the person has, `StoreUnavailable` when either store is away.
+        Raises `InvalidScope` when more is asked than the person has, `StoreUnavailable` when either store is away, and
+        `InvalidLogin` when the account has changed since it was read: a password that was changed meanwhile opens
+        nothing.
         """
         held = self._catalogue.effective(user.roles, user.scopes)
         session = Session(
@@ -100,6 +104,8 @@ class TokenPairs:
         )
         await self._families.open(family, idle=self._idle)
         async with self._acts.begin(now) as act:
+            if not await self._users.is_current(act.tx, user.id, user.epoch):
+                raise InvalidLogin(detail="the account has changed during the sign-in")
             await self._sessions.add(act.tx, session)
         return self._pair(family, 0, family.scopes, now=now)
 

@@ -44,6 +44,8 @@ _ACTIVE_ADMINS = select(_u.id).where(_u.is_admin, _u.disabled_at.is_(None))
 _LOCK_BY_ID = _BY_ID.with_for_update(key_share=True)
 _LOCK_ACTIVE_ADMINS = _ACTIVE_ADMINS.order_by(_u.id).with_for_update(key_share=True)
 
+_LOCK_EPOCH = select(_u.id).where(_u.id == bindparam("id"), _u.epoch == bindparam("epoch")).with_for_update(read=True)
+
 
 class SqlUsers:
     """Keeps `Users`."""
@@ -64,6 +66,10 @@ class SqlUsers:
         await sql.run(_LOCK_ACTIVE_ADMINS)
         row = (await sql.run(_LOCK_BY_ID, {"id": user_id})).first()
         return None if row is None else user_of(row)
+
+    async def is_current(self, tx: Transaction, user_id: str, epoch: int) -> bool:
+        """See `Users.is_current`. A shared lock: sign-ins do not wait for each other."""
+        return (await opened(tx).run(_LOCK_EPOCH, {"id": user_id, "epoch": epoch})).first() is not None
 
     async def find_by_login(self, key: str) -> User | None:
         """See `Users.find_by_login`."""
