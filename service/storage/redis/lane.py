@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from datetime import timedelta
 
@@ -25,10 +26,10 @@ class Lane:
     """Carries commands to one server, or refuses at once while its circuit is open.
 
     The circuit opens when the wire breaks. A probe then connects, asks PING and runs `on_return`; only when that too
-    has succeeded are callers let through. Calls made inside `on_return` pass the open circuit. While the first probe
-    of an outage is under way callers wait for it a moment, so that a connection that was merely dropped costs nobody
-    an error; so the first call of all connects. `is_wanted` is asked after each failed probe; when it says no, probing
-    ends until somebody calls.
+    has succeeded are callers let through. Calls made inside `on_return` pass the open circuit. In the first moment of
+    an outage callers wait for the first probe, so that a connection that was merely dropped costs nobody an error; so
+    the first call of all connects. `is_wanted` is asked after each failed probe; when it says no, probing ends until
+    somebody calls.
     """
 
     def __init__(
@@ -48,16 +49,17 @@ class Lane:
         self._is_wanted = is_wanted
         self._wire: Wire | None = None
         self._dialling = asyncio.Lock()
-        self._closed_circuit = False
+        self._usable = False
         self._why = "not connected yet"
         self._probed = asyncio.Event()
+        self._worth_waiting_until = 0.0
         self._recovery: asyncio.Task[None] | None = None
         self._hung_up = False
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Replies in order; a command's own error is a reply. Raises `StoreUnavailable`."""
         wire = self._wire
-        if wire is None or not (self._closed_circuit or _RECOVERING.get()):
+        if wire is None or not (self._usable or _RECOVERING.get()):
             wire = await self._wait_for_wire()
         replies = await wire.ask(commands)
         for place, reply in enumerate(replies):
@@ -70,14 +72,13 @@ class Lane:
 
     async def check(self) -> None:
         """Raises `StoreUnavailable` while the circuit is open."""
-        if self._wire is None or not self._closed_circuit:
+        if self._wire is None or not self._usable:
             await self._wait_for_wire()
 
     async def close(self) -> None:
         """Hang up for good."""
         self._hung_up = True
-        self._closed_circuit = False
-        self._why = "closed"
+        self._usable = False
         if self._recovery is not None:
             self._recovery.cancel()
             await asyncio.gather(self._recovery, return_exceptions=True)
@@ -87,20 +88,21 @@ class Lane:
     async def _wait_for_wire(self) -> Wire:
         if _RECOVERING.get():
             return await self._connected()
-        if not self._hung_up and (self._recovery is None or self._recovery.done()):
+        if self._hung_up:
+            raise StoreUnavailable("redis", detail="the link was closed")
+        if self._recovery is None or self._recovery.done():
             self._begin_recovery()
         if not self._probed.is_set():
-            try:
-                async with asyncio.timeout(_FIRST_PROBE_WITHIN.total_seconds()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._worth_waiting_until):
                     await self._probed.wait()
-            except TimeoutError:
-                pass
-        if self._wire is None or not self._closed_circuit:
+        if self._wire is None or not self._usable:
             raise StoreUnavailable("redis", detail=f"{self.name} is away: {self._why}")
         return self._wire
 
     def _begin_recovery(self) -> None:
         self._probed.clear()
+        self._worth_waiting_until = asyncio.get_running_loop().time() + _FIRST_PROBE_WITHIN.total_seconds()
         self._recovery = asyncio.create_task(self._recover(), context=Context())
 
     async def _recover(self) -> None:
@@ -115,7 +117,7 @@ class Lane:
                 _RECOVERING.set(True)
                 await self._on_return()
                 if wire.broken is None:
-                    self._closed_circuit = True
+                    self._usable = True
                     if probes > 1:
                         _log.info("redis is back", server=self.name, probes=probes)
                     return
@@ -141,8 +143,8 @@ class Lane:
             return
         self._wire = None
         self._why = why
-        was_closed, self._closed_circuit = self._closed_circuit, False
-        if was_closed and not self._hung_up:
+        was_usable, self._usable = self._usable, False
+        if was_usable and not self._hung_up:
             self._begin_recovery()
 
     async def _refuse(self, wire: Wire, why: str) -> None:
