@@ -148,8 +148,8 @@ def build_house(settings: Settings) -> House:
     )
     reader = TokenReader(settings.issuer, settings.audience, leeway=timedelta(seconds=10))
     resolver = Resolver(
-        ApiKeyCredential(stored_keys, feed.revoked, catalogue, used_keys),
-        BasicCredential(sign_in, registry, feed.revoked, catalogue),
+        ApiKeyCredential(stored_keys, feed, catalogue, used_keys),
+        BasicCredential(sign_in, registry, feed, catalogue),
         BearerCredential(TokenVerifier(reader, keyring, feed.revoked), feed, engine, strict=tokens.strict),
     )
     rooms = Rooms(
@@ -162,6 +162,7 @@ def build_house(settings: Settings) -> House:
             stored_keys,
             users,
             catalogue,
+            feed.revoked,
             default_life=settings.api_keys.default_life,
             longest_life=settings.api_keys.longest_life,
             at_most=settings.api_keys.per_user,
@@ -171,6 +172,7 @@ def build_house(settings: Settings) -> House:
         ending=ending,
         sessions=sessions,
         revocations=revocations,
+        feed=feed,
     )
     return House(rooms, resolver, database, link, feed, passwords, reached, used_keys)
 
@@ -199,7 +201,6 @@ def create_app(settings: Settings) -> Edge:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        max_body_size=settings.server.max_body,
     )
     app.state.gate = gate
     app.state.rooms = house.rooms
@@ -211,7 +212,12 @@ def create_app(settings: Settings) -> Edge:
     openapi.install(app, cookie=gate.cookies.access_name, api_key_in_query=gate.api_key_in_query)
     docs.install(app)
     outer = with_cors(app, settings.server.cors_origins)
-    return Edge(outer, hot={VERIFY_PATH: VerifyEndpoint(gate)}, secure=settings.secure)
+    return Edge(
+        outer,
+        hot={VERIFY_PATH: VerifyEndpoint(gate)},
+        secure=settings.secure,
+        max_body=settings.server.max_body,
+    )
 
 
 async def _answers(question: Callable[[], Awaitable[None]]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
+from gatepost.revocation import RevocationSet
 from service.access.catalogue import Catalogue
 from service.accounts.account import Users
 from service.api_keys.key import ApiKey, ApiKeys
@@ -35,6 +36,7 @@ class ApiKeyring:
         keys: ApiKeys,
         users: Users,
         catalogue: Catalogue,
+        revoked: RevocationSet,
         *,
         default_life: timedelta,
         longest_life: timedelta,
@@ -44,6 +46,7 @@ class ApiKeyring:
         self._keys = keys
         self._users = users
         self._catalogue = catalogue
+        self._revoked = revoked
         self._default_life = default_life
         self._longest_life = longest_life
         self._at_most = at_most
@@ -106,11 +109,13 @@ class ApiKeyring:
             text, digest, hint = new_key_text(key_id)
         except ValueError:
             raise NotFound(public="There is no such API key.") from None
+        # Rises also when the clock of the worker that rotated last was ahead of ours.
+        epoch = max(int(now.timestamp() * 1_000_000), self._revoked.secret_epoch(key_id) + 1)
         async with self._acts.begin(now) as act:
             await self._keys.replace_secret(
                 act.tx, key_id, user_id=user_id, digest=digest, hint=hint, old_until=now + overlap
             )
-            await act.raise_secret_epoch(key_id, int(now.timestamp() * 1_000_000), why="API key rotated")
+            await act.raise_secret_epoch(key_id, epoch, why="API key rotated")
         return text
 
     async def revoke(self, key_id: str, *, user_id: str, now: datetime) -> None:

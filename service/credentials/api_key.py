@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
 from gatepost.principal import Principal
-from gatepost.revocation import RevocationKind, RevocationSet
+from gatepost.revocation import RevocationKind
 from service.access.catalogue import Catalogue
 from service.api_keys.key import ApiKey, ApiKeys
 from service.api_keys.text import PresentedKey, parse_api_key
 from service.credentials.remembered import RememberedCredentials, Standing
 from service.protocol.errors import InvalidToken
+from service.revocation.feed import RevocationFeed
 from service.sessions.write_behind import WriteBehind
 
 _FAR = datetime.max.replace(tzinfo=UTC)
@@ -20,14 +21,12 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 class ApiKeyCredential:
     """Turns a presented API key into its owner, with the scopes that both the key and the owner have."""
 
-    def __init__(
-        self, keys: ApiKeys, revoked: RevocationSet, catalogue: Catalogue, used: WriteBehind[datetime]
-    ) -> None:
+    def __init__(self, keys: ApiKeys, feed: RevocationFeed, catalogue: Catalogue, used: WriteBehind[datetime]) -> None:
         self._keys = keys
-        self._revoked = revoked
+        self._revoked = feed.revoked
         self._catalogue = catalogue
         self._used = used
-        self._remembered = RememberedCredentials(revoked)
+        self._remembered = RememberedCredentials(feed)
 
     async def check(self, text: str, *, address: Callable[[], str], now: datetime) -> Principal:
         """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable`."""

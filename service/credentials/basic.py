@@ -5,7 +5,7 @@ import secrets
 from datetime import UTC, datetime
 
 from gatepost.principal import Principal
-from gatepost.revocation import RevocationKind, RevocationSet
+from gatepost.revocation import RevocationKind
 from service.access.catalogue import Catalogue
 from service.accounts.sign_in import PasswordSignIn
 from service.clients.client import CLIENT_ID_PREFIX
@@ -13,6 +13,7 @@ from service.clients.registry import ClientRegistry
 from service.credentials.remembered import RememberedCredentials, Standing
 from service.protocol.authorization import BasicPair
 from service.protocol.errors import InvalidClient, InvalidLogin
+from service.revocation.feed import RevocationFeed
 
 _FAR = datetime.max.replace(tzinfo=UTC)
 
@@ -25,14 +26,14 @@ class BasicCredential:
     """
 
     def __init__(
-        self, sign_in: PasswordSignIn, clients: ClientRegistry, revoked: RevocationSet, catalogue: Catalogue
+        self, sign_in: PasswordSignIn, clients: ClientRegistry, feed: RevocationFeed, catalogue: Catalogue
     ) -> None:
         self._sign_in = sign_in
         self._clients = clients
-        self._revoked = revoked
+        self._revoked = feed.revoked
         self._catalogue = catalogue
         self._key = secrets.token_bytes(32)
-        self._remembered = RememberedCredentials(revoked)
+        self._remembered = RememberedCredentials(feed)
 
     async def check(self, pair: BasicPair, *, now: datetime) -> Principal:
         """The caller. Raises `InvalidLogin` for every reason alike, `TooBusy`, `StoreUnavailable`."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gatepost.principal import Principal
-from gatepost.revocation import RevocationKind, RevocationSet
+from gatepost.revocation import RevocationKind
+from service.revocation.feed import RevocationFeed
 
 _BOUND = 10_000
 _LIFE = timedelta(minutes=1)
@@ -31,16 +32,18 @@ class Standing:
 
 
 class RememberedCredentials:
-    """Good credentials by keyed digest, a minute long, 10,000 at most. Bad ones are never remembered."""
+    """Good credentials by keyed digest, a minute long, 10,000 at most. Bad ones are never remembered, and nothing is
+    while this worker cannot know what has been revoked."""
 
-    def __init__(self, revoked: RevocationSet) -> None:
-        self._revoked = revoked
+    def __init__(self, feed: RevocationFeed) -> None:
+        self._feed = feed
+        self._revoked = feed.revoked
         self._known: OrderedDict[bytes, Standing] = OrderedDict()
 
     def find(self, digest: bytes, *, now: datetime) -> Standing | None:
         """What was found good less than a minute ago and is untouched by any revocation since."""
         standing = self._known.get(digest)
-        if standing is None:
+        if standing is None or not self._feed.is_trusted:
             return None
         if now >= standing.until or (standing.version != self._revoked.version and self._touched(standing)):
             del self._known[digest]

@@ -56,11 +56,20 @@ class RevocationFeed:
         """Until when an entry made now matters: no access token that exists outlives it."""
         return now + self._longest_life + timedelta(minutes=1)
 
+    @property
+    def is_trusted(self) -> bool:
+        """False until the first filling from SQL, and when no store has confirmed the cache within its age: then nobody
+        knows what has been revoked meanwhile."""
+        return time.monotonic() <= self._trusted_until
+
     def check_trusted(self) -> None:
-        """Raises `StoreUnavailable` until the first filling from SQL, and when no store has confirmed the cache within
-        its age: then nobody knows what has been revoked meanwhile."""
-        if time.monotonic() > self._trusted_until:
+        """Raises `StoreUnavailable` unless the cache is trusted."""
+        if not self.is_trusted:
             raise StoreUnavailable("revocations", detail="the near-cache is too old to be believed")
+
+    def settled(self) -> int:
+        """A number below which every entry that will ever be visible is visible now; 0 at first."""
+        return self._overlap_start(time.monotonic())
 
     def take_in(self, recorded: Iterable[Recorded]) -> None:
         """Make entries effective in this worker."""

@@ -12,6 +12,7 @@ from service.clients.registry import ClientRegistry
 from service.keys.keyring import Keyring
 from service.revocation.acts import Acts
 from service.revocation.entry import RevocationLedger
+from service.revocation.feed import RevocationFeed
 from service.sessions.ending import SessionEnding
 from service.sessions.pairs import TokenPairs
 from service.sessions.session import Sessions
@@ -31,6 +32,7 @@ class Rooms:
     ending: SessionEnding
     sessions: Sessions
     revocations: RevocationLedger
+    feed: RevocationFeed
 
 
 async def _rooms(request: Request) -> Rooms:

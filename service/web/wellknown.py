@@ -14,8 +14,6 @@ from service.web.shapes import Shown
 router = APIRouter(tags=["For services"], route_class=Route)
 _PAGE = 1_000
 _LARGEST = 2**63 - 1
-_OVERLAP = 100
-"""How many numbers an answer goes back: more transactions than are ever in flight at once."""
 
 
 class RevocationShown(Shown):
@@ -51,12 +49,14 @@ async def revocations(
 ) -> Feed:
     """Everything revoked that still matters; from a cursor on, what was revoked since.
 
-    Entries may come more than once: rows become visible out of the order of their numbers, so each answer goes back a
-    little behind the cursor.
+    Entries may come more than once: rows become visible out of the order of their numbers, so what is younger than
+    every transaction that may still be open is told again.
     """
-    number = _number(after)
-    found = await house.revocations.after(max(0, number - _OVERLAP), limit=_PAGE)
-    newest = max((item.number for item in found), default=number)
+    again_from, number = _parse_cursor(after)
+    if number == again_from:
+        again_from = max(again_from, house.feed.settled())
+    found = await house.revocations.after(number, limit=_PAGE)
+    more = len(found) == _PAGE
     return Feed(
         entries=[
             RevocationShown(
@@ -67,22 +67,23 @@ async def revocations(
             )
             for item in found
         ],
-        cursor=_cursor(max(number, newest)),
-        more=len(found) == _PAGE,
+        cursor=_cursor(again_from, found[-1].number if more else again_from),
+        more=more,
     )
 
 
-def _cursor(number: int) -> str:
-    return urlsafe_b64encode(str(number).encode()).rstrip(b"=").decode()
+def _cursor(again_from: int, number: int) -> str:
+    """Where the next reading begins, and where this one, which may take several answers, has come to."""
+    return urlsafe_b64encode(f"{again_from}:{number}".encode()).rstrip(b"=").decode()
 
 
-def _number(cursor: str) -> int:
+def _parse_cursor(cursor: str) -> tuple[int, int]:
     if not cursor:
-        return 0
+        return 0, 0
     try:
-        number = int(urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode("ascii"))
+        again_from, number = map(int, urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).split(b":"))
     except ValueError:
         raise Invalid("after", "This is not a cursor of ours.") from None
-    if not 0 <= number <= _LARGEST:
+    if not (0 <= again_from <= _LARGEST and 0 <= number <= _LARGEST):
         raise Invalid("after", "This is not a cursor of ours.")
-    return number
+    return again_from, number
