@@ -9,7 +9,9 @@ from itertools import count
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.web.errors import REQUEST_ID, problem
+from service.web.errors import REQUEST_ID, problem, render_refusal
+from service.web.refusals import BodyTooLarge
+from service.web.strict_body import bounded
 
 _log = structlog.get_logger("gatepost.web")
 _REQUEST_ID_FIELD = b"x-request-id"
@@ -19,11 +21,15 @@ _POLICY = b"default-src 'none'; frame-ancestors 'none'"
 
 
 class Edge:
-    """Wraps the whole application. `hot` maps exact paths to ASGI endpoints that no other layer needs to see."""
+    """Wraps the whole application. `hot` maps exact paths to ASGI endpoints that no other layer needs to see.
 
-    def __init__(self, app: ASGIApp, *, hot: Mapping[str, ASGIApp], secure: bool) -> None:
+    `max_body` is the longest request body, in bytes.
+    """
+
+    def __init__(self, app: ASGIApp, *, hot: Mapping[str, ASGIApp], secure: bool, max_body: int) -> None:
         self._app = app
         self._hot = hot
+        self._max_body = max_body
         self._start = secrets.token_hex(6).encode()
         self._count = count(1)
         self._always: list[tuple[bytes, bytes]] = [
@@ -46,7 +52,11 @@ class Edge:
         outgoing = _Outgoing(send, [(_REQUEST_ID_FIELD, request_id), *self._always], bodiless=is_head)
         structlog.contextvars.bind_contextvars(request_id=scope[REQUEST_ID])
         try:
+            if scope["method"] != "GET":
+                receive = bounded(receive, scope, self._max_body)
             await self._hot.get(scope["path"], self._app)(scope, receive, outgoing)
+        except BodyTooLarge as refusal:
+            await render_refusal(scope, refusal)(scope, receive, outgoing)
         except Exception:
             _log.exception("unforeseen", path=scope["path"])
             if not outgoing.started:

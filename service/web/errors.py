@@ -26,7 +26,7 @@ from service.protocol.errors import (
     NotFound,
     Refusal,
 )
-from service.web.refusals import MethodNotAllowed, UnsupportedBody
+from service.web.refusals import BodyTooLarge, MethodNotAllowed, UnsupportedBody
 from service.web.security import GUARDED_BY, Door
 
 REALM = "gatepost"
@@ -43,6 +43,7 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (Conflict, HTTPStatus.CONFLICT),
     (InvalidScope, HTTPStatus.BAD_REQUEST),
     (UnsupportedBody, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED),
     (Delayed, HTTPStatus.SERVICE_UNAVAILABLE),
 )

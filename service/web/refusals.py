@@ -9,6 +9,12 @@ class UnsupportedBody(Refusal):
     code, public = "unsupported_media_type", "Send the body as application/json, without a content coding."
 
 
+class BodyTooLarge(Refusal):
+    """The body is longer than the configured bound (RFC 9110 §15.5.14)."""
+
+    code, public = "body_too_large", "The body is too large."
+
+
 class MethodNotAllowed(Refusal):
     """This address answers other methods only (RFC 9110 §15.5.6); `allow` names them."""
 

@@ -9,12 +9,12 @@ before 422). Which credential kinds a route takes is `schemes`: ANY, or SESSION 
 in may do.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends
 from fastapi.openapi.models import HTTPBearer
 from fastapi.params import Security
 from starlette.requests import HTTPConnection
@@ -28,7 +28,7 @@ from service.credentials.resolver import Presented, Resolver
 from service.protocol.errors import CredentialNotAllowed, CsrfFailed, InsufficientScope
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
-from service.web.strict_body import StrictRequest
+from service.web.strict_body import StrictBodyRoute
 
 ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
 SESSION: tuple[Scheme, ...] = ("bearer", "cookie")
@@ -130,8 +130,8 @@ async def _everyone() -> None:
 public = Depends(_everyone)
 
 
-class Route(GuardedRoute):
-    """A route with a policy, whose body is strict JSON (no member twice, no NaN, bounded depth)."""
+class Route(GuardedRoute, StrictBodyRoute):
+    """A route with a policy: first its guard, then its body's type, length and strict JSON, then FastAPI."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
@@ -143,15 +143,3 @@ class Route(GuardedRoute):
         """What guards this route; None for a public one."""
         doors = [needed.call for needed in self.dependant.dependencies if isinstance(needed.call, Door)]
         return doors[0] if doors else None
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler behind the guard; in between, the body's type is checked."""
-        takes_json = self.body_field is not None
-        handler = super().get_route_handler()
-        if not takes_json:
-            return handler
-
-        async def strict(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
-
-        return strict
