@@ -1,16 +1,25 @@
-"""What the ledger's contract tests put into it: whole, valid things, of which a test changes what it is about."""
+"""What the ledger's contracts stand on: whole, valid things to put in, of which a test changes what it is about; and
+a clock on how fast a refusal comes."""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+
+import pytest
 
 from service.accounts.account import User
 from service.api_keys.key import ApiKey
 from service.clients.client import CLIENT_ID_PREFIX, Client, ClientSecret
 from service.identifiers import new_id
 from service.keys.signing_key import SigningKey
+from service.protocol.errors import StoreUnavailable
 from service.sessions.session import Session
+from service.storage.sql import Database, SqlUsers
 
 NOW = datetime(2026, 11, 3, 8, 15, 30, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -90,3 +99,45 @@ def a_signing_key(**changed: Any) -> SigningKey:
         signs_from=NOW,
     )
     return replace(key, **changed)
+
+
+@asynccontextmanager
+async def opened(url: str, *, pool_size: int = 10) -> AsyncIterator[Database]:
+    """A worker's view of the ledger, closed at the end."""
+    database = Database(url, pool_size=pool_size)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def add_user(database: Database) -> str:
+    """The id of a new person in the ledger."""
+    user = a_user()
+    async with database.begin() as tx:
+        await SqlUsers(database).add(tx, user)
+    return user.id
+
+
+async def refused_within(promised: float, call: Awaitable[object]) -> float:
+    """The seconds after which the call was refused; fails when it was answered or took longer than promised."""
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable) as refusal:
+        await call
+    took = time.monotonic() - began
+    assert took < promised, f"refused after {took:.2f} s: {refusal.value.detail}"
+    assert refusal.value.retry_after.total_seconds() > 0
+    return took
+
+
+async def answered_within(promised: float, call: Callable[[], Awaitable[object]]) -> float:
+    """The seconds after which the call was answered, asking again while it is refused; fails past `promised`."""
+    began = time.monotonic()
+    while True:
+        try:
+            await call()
+        except StoreUnavailable:
+            assert time.monotonic() < began + promised, f"still refused after {promised} s"
+            await asyncio.sleep(0.02)
+        else:
+            return time.monotonic() - began

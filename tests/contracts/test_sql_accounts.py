@@ -9,7 +9,7 @@ from service.accounts.account import User
 from service.accounts.names import login_key
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlSetupLinks, SqlUsers
-from tests.contracts.rows import DAY, NOW, SECOND, a_user
+from tests.contracts.sql_ground import DAY, NOW, SECOND, a_user
 
 pytestmark = pytest.mark.anyio
 
@@ -179,6 +179,43 @@ async def test_racing_passwords_each_raise_the_epoch(database: Database, other_d
 
     assert sorted(epochs) == list(range(2, 22))
     assert (await SqlUsers(database).find(ann.id)) is not None
+
+
+async def test_a_locked_account_is_held_still_so_that_no_racing_change_is_lost(
+    database: Database, other_database: Database
+) -> None:
+    ann = await _kept(database, a_user(scopes=frozenset()))
+    bob = await _kept(database, a_user(roles=frozenset({"admin"}), scopes=frozenset()))
+
+    async def grant(ledger: Database, user_id: str, scope: str) -> None:
+        users = SqlUsers(ledger)
+        async with ledger.begin() as tx:
+            found = await users.find_locked(tx, user_id)
+            assert found is not None
+            await users.change(
+                tx,
+                user_id,
+                roles=found.roles,
+                scopes=found.scopes | {scope},
+                email=found.email,
+                disabled_at=found.disabled_at,
+            )
+
+    wanted = [f"scope:{number}" for number in range(8)]
+    await asyncio.gather(
+        *(
+            grant((database, other_database)[number % 2], user.id, scope)
+            for number, scope in enumerate(wanted)
+            for user in (ann, bob)
+        )
+    )
+
+    for user in (ann, bob):
+        found = await SqlUsers(database).find(user.id)
+        assert found == replace(user, scopes=frozenset(wanted), epoch=9)
+    async with database.begin() as tx:
+        assert await SqlUsers(database).find_locked(tx, "nobody") is None
+        assert await SqlUsers(database).find_locked(tx, "a\0b") is None
 
 
 async def test_a_better_hash_is_kept_only_while_the_old_one_is_there(database: Database) -> None:

@@ -8,7 +8,7 @@ import pytest
 from service.api_keys.key import ApiKey
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlApiKeys, SqlUsers
-from tests.contracts.rows import DAY, NOW, SECOND, a_user, an_api_key
+from tests.contracts.sql_ground import DAY, NOW, SECOND, a_user, an_api_key
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 from service.clients.client import Client, ClientSecret
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlClients
-from tests.contracts.rows import DAY, NOW, SECOND, a_client
+from tests.contracts.sql_ground import DAY, NOW, SECOND, a_client
 
 pytestmark = pytest.mark.anyio
 
@@ -109,3 +109,26 @@ async def test_racing_changes_each_raise_the_epoch(database: Database, other_dat
     epochs = await asyncio.gather(*(rotate(ledger) for ledger in (database, other_database) * 10))
 
     assert sorted(epochs) == list(range(2, 22))
+
+
+async def test_a_locked_client_is_held_still_so_that_no_racing_change_is_lost(
+    database: Database, other_database: Database
+) -> None:
+    client = await _kept(database, a_client(scopes=frozenset()))
+
+    async def grant(ledger: Database, scope: str) -> None:
+        clients = SqlClients(ledger)
+        async with ledger.begin() as tx:
+            found = await clients.find_locked(tx, client.id)
+            assert found is not None
+            await clients.change(
+                tx, client.id, name=found.name, scopes=found.scopes | {scope}, disabled_at=found.disabled_at
+            )
+
+    wanted = [f"scope:{number}" for number in range(10)]
+    await asyncio.gather(*(grant((database, other_database)[number % 2], scope) for number, scope in enumerate(wanted)))
+
+    assert await SqlClients(database).find(client.id) == replace(client, scopes=frozenset(wanted), epoch=11)
+    async with database.begin() as tx:
+        assert await SqlClients(database).find_locked(tx, "gp_client_0") is None
+        assert await SqlClients(database).find_locked(tx, "a\0b") is None

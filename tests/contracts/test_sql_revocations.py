@@ -8,7 +8,7 @@ import pytest
 from gatepost.revocation import Revocation, RevocationKind
 from service.revocation.entry import Entry, Recorded
 from service.storage.sql import Database, SqlRevocations
-from tests.contracts.rows import DAY, NOW
+from tests.contracts.sql_ground import DAY, NOW
 
 pytestmark = pytest.mark.anyio
 

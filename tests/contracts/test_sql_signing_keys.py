@@ -8,7 +8,7 @@ import pytest
 from service.keys.signing_key import SigningKey
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlSigningKeys
-from tests.contracts.rows import DAY, NOW, SECOND, a_signing_key
+from tests.contracts.sql_ground import DAY, NOW, SECOND, a_signing_key
 
 pytestmark = pytest.mark.anyio
 

@@ -1,13 +1,12 @@
 """The one door to SQL: transactions and reads, each under a deadline, behind a breaker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import CursorResult, Row, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import Executable
 from sqlmodel import SQLModel
@@ -25,23 +24,44 @@ _BATCH = 500
 _CLOSES_WITHIN = 2.0
 
 
+class Question:
+    """Whether the server owes us an answer: what tells a server that is silent from a caller that dawdles."""
+
+    def __init__(self) -> None:
+        self.unanswered = False
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """The block puts one question; what the driver raises comes out as a refusal. A block that is cancelled has
+        not been answered."""
+        self.unanswered = True
+        try:
+            with refusals():
+                yield
+        except Exception:
+            self.unanswered = False
+            raise
+        self.unanswered = False
+
+
 class SqlTransaction:
     """An open transaction. What a driver raises comes out of it as a refusal."""
 
-    def __init__(self, connection: AsyncConnection, session: AsyncSession, *, postgresql: bool) -> None:
+    def __init__(self, connection: AsyncConnection, session: AsyncSession, question: Question, *, postgresql: bool):
         self._connection = connection
         self._session = session
+        self._question = question
         self.postgresql = postgresql
 
     async def add(self, row: SQLModel) -> None:
         """Insert now. Raises `Conflict` for a uniqueness clash, `NotFound` when what it refers to is not there."""
-        with refusals():
+        with self._question.asked():
             self._session.add(row)
             await self._session.flush()
 
     async def run(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:
         """Execute a statement. Raises `Conflict`, `NotFound`, `StoreUnavailable`."""
-        with refusals():
+        with self._question.asked():
             return await self._connection.execute(statement, parameters)
 
 
@@ -64,6 +84,9 @@ class Database:
         self.postgresql = address.get_backend_name() == "postgresql"
         self._trust = Trust()
         self._engine = open_engine(address, self._trust, pool_size=pool_size)
+        self._free = asyncio.Semaphore(
+            pool_size
+        )  # waited for by us: to wait for a connection is not to wait for a server
         self._reads = Breaker(STORE)
         if self.postgresql:
             # A read is one statement: without BEGIN and ROLLBACK it is one round trip.
@@ -81,17 +104,25 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlTransaction]:
         """Commit when the block ends, undo everything when it raises; both within the deadline. See `Ledger.begin`."""
-        async with self._within_deadline(self._writes), self._turn, self._connected(self._writer) as connection:
-            await self._begin(connection)
+        async with (
+            self._within_deadline(self._writes) as question,
+            self._turn,
+            self._connected(self._writer, question) as connection,
+        ):
+            with question.asked():
+                await _begin(connection)
             async with AsyncSession(bind=connection, autoflush=False, expire_on_commit=False) as session:
-                yield SqlTransaction(connection, session, postgresql=self.postgresql)
-            with refusals():
+                yield SqlTransaction(connection, session, question, postgresql=self.postgresql)
+            with question.asked():
                 await connection.commit()
 
     async def fetch_all(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Row[Any]]:
         """The rows of one reading statement. Raises `StoreUnavailable`."""
-        async with self._within_deadline(self._reads), self._connected(self._reader) as connection:
-            with refusals():
+        async with (
+            self._within_deadline(self._reads) as question,
+            self._connected(self._reader, question) as connection,
+        ):
+            with question.asked():
                 return (await connection.execute(statement, parameters)).all()
 
     async def fetch_one(self, statement: Executable, parameters: Parameters | None = None) -> Row[Any] | None:
@@ -119,16 +150,17 @@ class Database:
                 await self._engine.dispose()
 
     @asynccontextmanager
-    async def _within_deadline(self, breaker: Breaker) -> AsyncIterator[None]:
-        began = breaker.enter()
+    async def _within_deadline(self, breaker: Breaker) -> AsyncIterator[Question]:
+        began, question = breaker.enter(), Question()
         try:
             async with asyncio.timeout(DEADLINE) as deadline:
-                yield
+                yield question
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            self._trust.lose()
-            breaker.failed(began)
+            if question.unanswered:
+                self._trust.lose()
+                breaker.failed(began)
             raise StoreUnavailable(STORE, detail="no answer in time") from error
         except _Unreachable:
             breaker.failed(began)
@@ -141,38 +173,31 @@ class Database:
         breaker.answered()
 
     @asynccontextmanager
-    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        try:
-            connection = await engine.connect()
-        except NoFreeConnection as error:
-            raise StoreUnavailable(STORE, detail="no free connection") from error
-        except (OSError, SQLAlchemyError) as error:
-            raise _Unreachable(STORE, detail=f"{type(error).__name__}: {error}") from error
-        try:
-            yield connection
-        except asyncio.CancelledError:
-            await connection.invalidate()  # never wait for an answer that may not come
-            raise
-        except BaseException:
-            await _undo(connection)
-            raise
-        finally:
-            await connection.close()
-
-    async def _begin(self, connection: AsyncConnection) -> None:
-        while True:
+    async def _connected(self, engine: AsyncEngine, question: Question) -> AsyncIterator[AsyncConnection]:
+        async with self._free:
+            connection = await _connect(engine, question)
             try:
-                await connection.begin()
-            except OperationalError as error:
-                if not is_locked(error):
-                    raise StoreUnavailable(STORE, detail=str(error.orig)) from error
-                await asyncio.sleep(_LOCK_PAUSE)
-            else:
-                return
+                yield connection
+            except asyncio.CancelledError:
+                await connection.invalidate()  # never wait for an answer that may not come
+                raise
+            except BaseException:
+                await _undo(connection)
+                raise
+            finally:
+                await connection.close()
 
 
 class _Unreachable(StoreUnavailable):
     """No connection could be made, as opposed to one that broke or a statement that took too long."""
+
+
+async def _connect(engine: AsyncEngine, question: Question) -> AsyncConnection:
+    try:
+        with question.asked():
+            return await engine.connect()
+    except (StoreUnavailable, SQLAlchemyError) as error:
+        raise _Unreachable(STORE, detail=f"{type(error).__name__}: {error}") from error
 
 
 async def _undo(connection: AsyncConnection) -> None:
@@ -180,3 +205,16 @@ async def _undo(connection: AsyncConnection) -> None:
         await connection.rollback()
     except (OSError, SQLAlchemyError):
         await connection.invalidate()
+
+
+async def _begin(connection: AsyncConnection) -> None:
+    """Begin, waiting while another process holds the SQLite file: in short turns, as a driver's own wait has no end."""
+    while True:
+        try:
+            await connection.begin()
+        except OperationalError as error:
+            if not is_locked(error):
+                raise
+        else:
+            return
+        await asyncio.sleep(_LOCK_PAUSE)

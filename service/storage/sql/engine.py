@@ -12,7 +12,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 DEADLINE = 1.5
 """Seconds after which a store call has ended, whatever the server does; half a second below what is promised."""
 
-_FREE_CONNECTION_WITHIN = 1.0
 _CONNECT_WITHIN = 1.0
 _SQLITE_BUSY = 0.2  # seconds in the driver's thread, which nobody can interrupt; longer waits are ours (`database.py`)
 
@@ -68,7 +67,6 @@ def open_engine(url: URL, trust: Trust, *, pool_size: int) -> AsyncEngine:
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=_FREE_CONNECTION_WITHIN,
         connect_args=_sqlite_arguments() if sqlite else _postgresql_arguments(),
     )
     if sqlite:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from service.protocol.errors import Conflict, NotFound, Refusal, StoreUnavailable
 
@@ -24,7 +23,7 @@ def refusals() -> Iterator[None]:
     """Turn what a driver raises inside the block into the refusal that it means; leave anything else as it is."""
     try:
         yield
-    except (DBAPIError, NoFreeConnection, OSError) as error:
+    except (DBAPIError, OSError) as error:
         refusal = _meaning(error)
         if refusal is None:
             raise
@@ -36,7 +35,7 @@ def is_locked(error: DBAPIError) -> bool:
     return _code(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _meaning(error: DBAPIError | NoFreeConnection | OSError) -> Refusal | None:
+def _meaning(error: DBAPIError | OSError) -> Refusal | None:
     if not isinstance(error, DBAPIError):
         return StoreUnavailable(STORE, detail=f"{type(error).__name__}: {error}")
     code = _code(error)

@@ -39,9 +39,9 @@ _SEARCH = _PAGE.where(
     )
 )
 _ACTIVE_ADMINS = select(_u.id).where(_u.is_admin, _u.disabled_at.is_(None))
+_LOCK_BY_ID = _BY_ID.with_for_update(key_share=True)
 # In order, so that two transactions that lock several never wait for each other; not against the key-share lock that
 # a sign-in takes through its foreign key.
-_LOCK_BY_ID = _BY_ID.with_for_update(key_share=True)
 _LOCK_ACTIVE_ADMINS = _ACTIVE_ADMINS.order_by(_u.id).with_for_update(key_share=True)
 _LOCK_EPOCH = select(_u.id).where(_u.id == bindparam("id"), _u.epoch == bindparam("epoch")).with_for_update(read=True)
 
