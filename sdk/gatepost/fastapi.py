@@ -26,6 +26,7 @@ from starlette.types import Scope
 
 from gatepost.challenge import bearer_challenge
 from gatepost.feed import MAX_AGE, RevocationFeed
+from gatepost.fetch import FetchError
 from gatepost.guard import Guard, GuardedRoute, Refused, find_passed
 from gatepost.jwks import JwksCache
 from gatepost.principal import Principal
@@ -160,10 +161,15 @@ class Gatepost:
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         """Fetch the keys, follow the feed while the application runs, then close the connections to the issuer."""
-        following = None if self._feed is None else asyncio.create_task(self._feed.follow())
+        following: asyncio.Task[None] | None = None
         try:
-            with contextlib.suppress(KeysUnknown):  # the issuer may start after us; requests will ask again
+            # The issuer may start after us: then requests are 503 until it answers.
+            with contextlib.suppress(KeysUnknown):
                 await self._jwks.keys(datetime.now(UTC))
+            if self._feed is not None:
+                with contextlib.suppress(FetchError):
+                    await self._feed.poll(datetime.now(UTC))
+                following = asyncio.create_task(self._feed.follow())
             yield
         finally:
             if following is not None:

@@ -332,9 +332,7 @@ async def test_a_revoked_token_is_refused_within_a_second(issuer: TestIssuer) ->
     )
     alice, bob = bearer(issuer.token("alice", sid="s1")), bearer(issuer.token("bob", sid="s2"))
     async with running(service(gate)) as client:
-        async with asyncio.timeout(3):
-            while (await client.get("/me", headers=alice)).status_code != 200:
-                await asyncio.sleep(0.01)
+        assert (await client.get("/me", headers=alice)).status_code == 200
         issuer.revoke(RevocationKind.SESSION, "s1")
         async with asyncio.timeout(1):
             while (refused := await client.get("/me", headers=alice)).status_code == 200:

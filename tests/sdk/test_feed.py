@@ -132,7 +132,7 @@ async def test_a_kind_of_a_later_version_is_passed_over() -> None:
     assert await feed.poll(NOW) == 1
 
 
-@pytest.mark.parametrize("status", [400, 410])
+@pytest.mark.parametrize("status", [400, 410, 422])
 async def test_a_cursor_that_the_server_has_forgotten_leads_back_to_a_snapshot(status: int) -> None:
     issuer = ScriptedIssuer(page(entry("jti", "t1")))
     feed = feed_of(issuer)
