@@ -12,7 +12,6 @@ in may do.
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import Depends
 from fastapi.openapi.models import HTTPBearer
@@ -26,6 +25,7 @@ from gatepost.scopes import is_scope
 from service import clock
 from service.credentials.resolver import Presented, Resolver
 from service.protocol.errors import CredentialNotAllowed, CsrfFailed, InsufficientScope
+from service.protocol.query import find_values
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
 from service.web.strict_body import StrictBodyRoute
@@ -60,8 +60,7 @@ class Gate:
             elif name == b"cookie":
                 cookies += self.cookies.find_access(value)
         if self.api_key_in_query and scope["query_string"]:
-            query = parse_qsl(scope["query_string"], keep_blank_values=True)
-            api_keys += [value for name, value in query if name == b"api_key"]
+            api_keys += [key.encode() for key in find_values(scope["query_string"], "api_key")]
         if cookies:
             self.check_not_forged(scope)
         presented = Presented(authorizations, api_keys, cookies)

@@ -2,13 +2,13 @@
 
 import json
 from collections import OrderedDict
-from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
 from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service.protocol.errors import InsufficientScope, InvalidRequest, Refusal
+from service.protocol.query import find_values
 from service.web.errors import render_refusal
 from service.web.refusals import MethodNotAllowed
 from service.web.security import ANY, GUARDED_BY, Door, Gate
@@ -65,12 +65,12 @@ class VerifyEndpoint:
 
 
 def _needed(query: bytes) -> frozenset[str]:
-    values = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == b"scope"]
+    values = find_values(query, "scope")
     if len(values) > 1:
         raise InvalidRequest(public="Send scope once.")
     try:
-        return frozenset(parse_scope(values[0].decode())) if values else frozenset()
-    except (ScopeSyntaxError, UnicodeDecodeError):
+        return frozenset(parse_scope(values[0])) if values else frozenset()
+    except ScopeSyntaxError:
         raise InvalidRequest(public="The scope is malformed.") from None
 
 

@@ -201,3 +201,10 @@ def assert_problem(answer: httpx2.Response) -> None:
     assert {"type", "title", "status", "detail", "instance", "code", "request_id"} <= problem.keys()
     assert problem["status"] == answer.status_code
     assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("query", ["scope=%ff", "scope=\xe9", "scope=a&scope=b", "scope=a%00b", "a=b&" * 200])
+async def test_a_malformed_query_is_refused(target: Fleet, query: str) -> None:
+    answer = await target.clients[0].get(f"/auth/verify?{query}")
+    assert answer.status_code in (400, 401)
+    assert_problem(answer)
