@@ -1,63 +1,72 @@
 """The kit and the shipped server, each as it is: tokens, keys and revocations cross real sockets."""
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx2
 import jwt
 import pytest
 from fastapi import FastAPI
 
-from gatepost import Principal
+from gatepost import Principal, RevocationFeed
 from gatepost.fastapi import Gatepost, install
-from tests.servers.gatepost import PASSWORD, ROOT, ServedGatepost
+from gatepost.fetch import FetchError
+from service import clock
+from service.accounts.directory import UserChange
+from service.app import House, build_house
+from service.settings import load_settings
+from tests.servers.gatepost import PASSWORD, GatepostServer, settings_for
 
 pytestmark = pytest.mark.anyio
+_number = count(1)
 
 
-@pytest.fixture(scope="module")
-def served(server_folder: Path) -> Iterator[ServedGatepost]:
-    """`gatepost serve` with a role for whoever reads orders."""
-    server = ServedGatepost(server_folder / "kit", ACCESS__ROLES='{"clerk": ["orders:read"]}')
+class Gate(GatepostServer):
+    """A worker that is known to the world by its own address."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        super().__init__(folder, environ)
+        self.environ = {**environ, "GATEPOST_PUBLIC_URL": self.url}
+        self._environ = {**(self._environ or {}), **self.environ}
+
+
+@dataclass
+class Served:
+    """A running Gatepost, and a house in this process to do the operator's work in."""
+
+    url: str
+    house: House
+    user_id: str = ""
+
+    async def client(self, name: str, *scopes: str) -> dict[str, str]:
+        """A new client's credentials."""
+        client, secret = await self.house.rooms.clients.create(name, confidential=True, scopes=scopes, now=clock.now())
+        assert secret is not None
+        return {"client_id": client.id, "client_secret": secret}
+
+
+@pytest.fixture
+async def served(server_folder: Path, sqlite_url: str, valkey_url: str) -> AsyncIterator[Served]:
+    """One worker with a clerk, alice, who may read orders."""
+    server = Gate(server_folder / f"kit{next(_number)}", settings_for(sqlite_url, valkey_url))
     server.start()
-    yield server
-    server.stop()
-
-
-def operator(served: ServedGatepost, *words: str, typed: str = "") -> dict[str, Any]:
-    """What an operator's command prints."""
-    command = [sys.executable, "-m", "service", *words, "--json"]
-    ran = subprocess.run(
-        command, env=served.environ, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    answer: dict[str, Any] = json.loads(ran.stdout)
-    return answer
-
-
-@pytest.fixture(scope="module")
-def client_credentials(served: ServedGatepost) -> dict[str, str]:
-    """A client that may read the revocation feed."""
-    client = operator(served, "clients", "create", "orders", "--scope", "revocations:read")
-    return {"client_id": client["id"], "client_secret": client["client_secret"]}
-
-
-@pytest.fixture(scope="module")
-def alice(served: ServedGatepost) -> str:
-    """The id of a clerk."""
-    user = operator(served, "users", "create", "alice", "--role", "clerk", "--password-stdin", typed=PASSWORD + "\n")
-    return str(user["id"])
+    house = build_house(load_settings(server.environ))
+    async with house.open():
+        user = await house.rooms.directory.create(
+            "alice", PASSWORD, email=None, roles=["clerk"], scopes=[], now=clock.now()
+        )
+        yield Served(server.url, house, user.id)
+    server.kill()
 
 
 @asynccontextmanager
-async def service(served: ServedGatepost, **credentials: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def service(served: Served, **credentials: str) -> AsyncIterator[httpx2.AsyncClient]:
     """Another service, which knows Gatepost by its address alone."""
     gate = Gatepost(served.url, served.url, **credentials)
     app = FastAPI(lifespan=gate.lifespan)
@@ -85,15 +94,14 @@ async def sign_in(gatepost: httpx2.AsyncClient) -> dict[str, str]:
     return tokens
 
 
-async def test_a_token_of_the_server_is_taken_and_refused_within_a_second_of_its_logout(
-    served: ServedGatepost, client_credentials: dict[str, str], alice: str
-) -> None:
-    async with httpx2.AsyncClient(base_url=served.url) as gatepost, service(served, **client_credentials) as orders:
+async def test_a_token_of_the_server_is_taken_and_refused_within_a_second_of_its_logout(served: Served) -> None:
+    credentials = await served.client("orders", "revocations:read")
+    async with httpx2.AsyncClient(base_url=served.url) as gatepost, service(served, **credentials) as orders:
         tokens, other = await sign_in(gatepost), await sign_in(gatepost)
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         answer = await orders.get("/orders", headers=headers)
         assert answer.status_code == 200, answer.text
-        assert (answer.json()["subject"], answer.json()["kind"]) == (alice, "user")
+        assert (answer.json()["subject"], answer.json()["kind"]) == (served.user_id, "user")
         assert answer.json()["session"]
         assert (await orders.get("/invoices", headers=headers)).status_code == 403
 
@@ -106,9 +114,8 @@ async def test_a_token_of_the_server_is_taken_and_refused_within_a_second_of_its
         assert (await orders.get("/orders", headers=still_in)).status_code == 200
 
 
-async def test_without_the_right_to_the_feed_nobody_is_let_in(served: ServedGatepost, alice: str) -> None:
-    poor = operator(served, "clients", "create", "poor")
-    credentials = {"client_id": poor["id"], "client_secret": poor["client_secret"]}
+async def test_without_the_right_to_the_feed_nobody_is_let_in(served: Served) -> None:
+    credentials = await served.client("poor", "orders:read")
     async with httpx2.AsyncClient(base_url=served.url) as gatepost, service(served, **credentials) as orders:
         headers = {"Authorization": f"Bearer {(await sign_in(gatepost))['access_token']}"}
         answer = await orders.get("/orders", headers=headers)
@@ -116,16 +123,28 @@ async def test_without_the_right_to_the_feed_nobody_is_let_in(served: ServedGate
     assert answer.json()["code"] == "revocations_unknown"
 
 
-async def test_the_tokens_of_a_compromised_key_are_refused_within_a_second(
-    served: ServedGatepost, client_credentials: dict[str, str], alice: str
-) -> None:
+async def test_the_tokens_of_a_compromised_key_are_refused_within_a_second(served: Served) -> None:
     """KEY-03"""
-    async with httpx2.AsyncClient(base_url=served.url) as gatepost, service(served, **client_credentials) as orders:
+    credentials = await served.client("orders", "revocations:read")
+    async with httpx2.AsyncClient(base_url=served.url) as gatepost, service(served, **credentials) as orders:
         headers = {"Authorization": f"Bearer {(await sign_in(gatepost))['access_token']}"}
         assert (await orders.get("/orders", headers=headers)).status_code == 200
         kid = jwt.get_unverified_header(headers["Authorization"].removeprefix("Bearer "))["kid"]
-        operator(served, "keys", "retire", kid, "--compromised")
+        await served.house.rooms.keyring.retire_compromised(kid, now=clock.now())
         acknowledged = time.perf_counter()
         while (await orders.get("/orders", headers=headers)).status_code != 401:
             assert time.perf_counter() - acknowledged < 1.5
             await asyncio.sleep(0.01)
+
+
+async def test_a_cursor_that_the_server_does_not_know_leads_back_to_a_snapshot(served: Served) -> None:
+    credentials = await served.client("orders", "revocations:read")
+    async with httpx2.AsyncClient() as client:
+        feed = RevocationFeed(served.url, client, **credentials)
+        assert await feed.poll(clock.now()) == 0
+        feed._cursor = "of another server"
+        with pytest.raises(FetchError, match="422"):
+            await feed.poll(clock.now())
+        await served.house.rooms.directory.change(served.user_id, UserChange(disabled=True), now=clock.now())
+        assert await feed.poll(clock.now()) > 0
+        assert feed.current(clock.now()).user_epoch(served.user_id) > 0
