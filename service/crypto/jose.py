@@ -29,7 +29,7 @@ class JoseForge:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def make(self, algorithm: str, *, now: datetime, signs_from: datetime) -> SigningKey:
+    def make(self, algorithm: str, *, now: datetime) -> SigningKey:
         """A new key. `kid` is the RFC 7638 thumbprint of a public key, random for a symmetric one."""
         if algorithm == "HS256":
             private, public, kid = secrets.token_bytes(32), {}, secrets.token_urlsafe(32)
@@ -44,7 +44,7 @@ class JoseForge:
             public_jwk=public,
             sealed=self._sealer.seal(private, place=_place(kid)),
             created_at=now,
-            signs_from=signs_from,
+            signs_from=now,
         )
 
     def signing(self, key: SigningKey) -> "JoseSigner":

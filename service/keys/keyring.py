@@ -89,31 +89,14 @@ class Keyring:
         await self.reload()
         now = self._now()
         for algorithm in self._algorithms:
-            newest = self._newest(algorithm)
-            if newest is None:
-                fresh = self._forge.make(algorithm, now=now, signs_from=now)
-                async with self._acts.begin(now) as act:
-                    await self._stored.add_first(act.tx, fresh)
-                await self.reload()
-            elif now - newest.signs_from >= self._rotate_every:
-                await self.rotate(algorithm, now=now)
+            if self._is_due(_living(self._known, algorithm, now), now):
+                await self._succeed(algorithm, lead=self._lead, now=now, only_if_due=True)
 
     async def rotate(self, algorithm: str, *, now: datetime, at_once: bool = False) -> SigningKey:
         """Publish a successor; it signs after the lead, or at once. Raises `Invalid` for an algorithm not in use."""
         if algorithm not in self._algorithms:
             raise Invalid("algorithm", f"The algorithms in use are: {', '.join(self._algorithms)}.")
-        await self.reload()
-        signs_from = now if at_once else now + self._lead
-        fresh = self._forge.make(algorithm, now=now, signs_from=signs_from)
-        async with self._acts.begin(now) as act:
-            for key in self._known:
-                if key.algorithm == algorithm and key.compromised_at is None and key.signs_until is None:
-                    await self._stored.set_ends(
-                        act.tx, key.kid, signs_until=signs_from, verifies_until=signs_from + self._token_life
-                    )
-            await self._stored.add(act.tx, fresh)
-        await self.reload()
-        return fresh
+        return await self._succeed(algorithm, lead=timedelta(0) if at_once else self._lead, now=now)
 
     async def retire_compromised(self, kid: str, *, now: datetime) -> SigningKey:
         """Refuse every token of this key at once, everywhere, and sign with a new one. Raises `NotFound`."""
@@ -152,9 +135,29 @@ class Keyring:
         ]
         return max(usable, key=lambda key: key.signs_from, default=None)
 
-    def _newest(self, algorithm: str) -> SigningKey | None:
-        usable = [key for key in self._known if key.algorithm == algorithm and key.signs_until is None]
-        return max(usable, key=lambda key: key.signs_from, default=None)
+    def _is_due(self, living: Sequence[SigningKey], now: datetime) -> bool:
+        """Whether no key of these will sign on, or the one that will is old enough for a successor."""
+        newest = max((key.signs_from for key in living if key.signs_until is None), default=None)
+        return newest is None or now - newest >= self._rotate_every
+
+    async def _succeed(
+        self, algorithm: str, *, lead: timedelta, now: datetime, only_if_due: bool = False
+    ) -> SigningKey:
+        """The key that will sign on: a new one, or with `only_if_due` the one that another worker made meanwhile."""
+        newest = await asyncio.to_thread(self._forge.make, algorithm, now=now)  # RSA takes a tenth of a second
+        async with self._acts.begin(now) as act:
+            living = _living(await self._stored.all_locked(act.tx), algorithm, now)
+            if only_if_due and not self._is_due(living, now):
+                newest = max(living, key=lambda key: key.signs_from)
+            else:
+                newest = replace(newest, signs_from=_takes_over(living, lead=lead, now=now))
+                ends = {"signs_until": newest.signs_from, "verifies_until": newest.signs_from + self._token_life}
+                for key in living:
+                    if key.signs_until is None:
+                        await self._stored.set_ends(act.tx, key.kid, **ends)
+                await self._stored.add(act.tx, newest)
+        await self.reload()
+        return newest
 
     async def _run(self) -> None:
         while True:
@@ -165,3 +168,13 @@ class Keyring:
                 _log.debug("signing keys wait", reason=refusal.detail)
             except Exception:  # a loop that ends would keep this worker's keys as they are until its restart
                 _log.exception("signing keys could not be read")
+
+
+def _living(keys: Sequence[SigningKey], algorithm: str, now: datetime) -> list[SigningKey]:
+    return [key for key in keys if key.algorithm == algorithm and key.verifies(now)]
+
+
+def _takes_over(living: Sequence[SigningKey], *, lead: timedelta, now: datetime) -> datetime:
+    """When a new key begins to sign: after the lead, but no later than the last one that signs now ends."""
+    ends = [key.signs_until or now + lead for key in living if key.signs(now)]
+    return min(max(ends, default=now), now + lead)

@@ -45,11 +45,11 @@ class SigningKeys(Protocol):
     async def all(self) -> Sequence[SigningKey]:
         """Every key that is kept, oldest first."""
 
+    async def all_locked(self, tx: Transaction) -> Sequence[SigningKey]:
+        """The same, as this transaction sees it; nobody else adds or changes one before it ends."""
+
     async def add(self, tx: Transaction, key: SigningKey) -> None:
         """Keep a new key."""
-
-    async def add_first(self, tx: Transaction, key: SigningKey) -> bool:
-        """Keep it only if no key of its algorithm signs or will sign; of racing workers one gets True."""
 
     async def set_ends(self, tx: Transaction, kid: str, *, signs_until: datetime, verifies_until: datetime) -> None:
         """Write both ends. Raises `NotFound`."""
@@ -61,8 +61,8 @@ class SigningKeys(Protocol):
 class KeyForge(Protocol):
     """Makes key material and opens it again."""
 
-    def make(self, algorithm: str, *, now: datetime, signs_from: datetime) -> SigningKey:
-        """A new key; its private part sealed."""
+    def make(self, algorithm: str, *, now: datetime) -> SigningKey:
+        """A new key that signs from now on; its private part sealed."""
 
     def signing(self, key: SigningKey) -> "SignsBytes":
         """The key, ready to sign. Raises `ValueError` when it cannot be opened under the configured secrets."""

@@ -44,41 +44,28 @@ async def test_a_key_id_is_taken_once(database: Database) -> None:
     assert await SqlSigningKeys(database).all() == [key]
 
 
-@pytest.mark.parametrize(
-    ("rival", "first"),
-    [
-        (None, True),
-        ({}, False),
-        ({"signs_from": NOW + DAY}, False),
-        ({"signs_until": NOW + SECOND}, False),
-        ({"signs_until": NOW}, True),
-        ({"algorithm": "RS256"}, True),
-        ({"compromised_at": NOW - DAY}, True),
-    ],
-    ids=["alone", "signs", "will sign", "signs a second more", "has signed", "another algorithm", "compromised"],
-)
-async def test_a_key_is_the_first_only_while_none_of_its_algorithm_signs_or_will(
-    database: Database, rival: dict[str, object] | None, first: bool
+async def test_of_racing_workers_each_sees_the_keys_that_the_ones_before_it_made(
+    database: Database, other_database: Database
 ) -> None:
-    keys = SqlSigningKeys(database)
-    before = [] if rival is None else [await _kept(database, a_signing_key(**rival))]
-    fresh = a_signing_key(created_at=NOW + SECOND)
+    async def make_if_none(ledger: Database) -> bool:
+        keys = SqlSigningKeys(ledger)
+        async with ledger.begin() as tx:
+            is_first = not await keys.all_locked(tx)
+            await asyncio.sleep(0.01)  # so that all are under way before the first commits
+            if is_first:
+                await keys.add(tx, a_signing_key())
+            return is_first
+
+    assert sum(await asyncio.gather(*(make_if_none(ledger) for ledger in (database, other_database) * 5))) == 1
+    assert len(await SqlSigningKeys(database).all()) == 1
+
+
+async def test_locked_keys_can_be_read_by_others(database: Database, other_database: Database) -> None:
+    key = await _kept(database, a_signing_key())
 
     async with database.begin() as tx:
-        assert await keys.add_first(tx, fresh) is first
-
-    assert await keys.all() == ([*before, fresh] if first else before)
-
-
-async def test_of_racing_workers_one_makes_the_first_key(database: Database, other_database: Database) -> None:
-    async def make(ledger: Database) -> bool:
-        async with ledger.begin() as tx:
-            made = await SqlSigningKeys(ledger).add_first(tx, a_signing_key())
-            await asyncio.sleep(0.01)  # so that all are under way before the first commits
-            return made
-
-    assert sum(await asyncio.gather(*(make(ledger) for ledger in (database, other_database) * 5))) == 1
-    assert len(await SqlSigningKeys(database).all()) == 1
+        assert await SqlSigningKeys(database).all_locked(tx) == [key]
+        assert await SqlSigningKeys(other_database).all() == [key]
 
 
 async def test_the_ends_of_a_key_are_written(database: Database) -> None:

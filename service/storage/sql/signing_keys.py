@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Update, or_, select, text, update
+from sqlalchemy import Update, select, text, update
 
 from service.keys.signing_key import SigningKey
 from service.ledger import Transaction
@@ -37,6 +37,13 @@ class SqlSigningKeys:
         """See `SigningKeys.all`."""
         return [_key_of(row) for row in await self._database.fetch_all(_ALL)]
 
+    async def all_locked(self, tx: Transaction) -> Sequence[SigningKey]:
+        """See `SigningKeys.all_locked`. Writers wait for each other; readers do not."""
+        sql = opened(tx)
+        if sql.postgresql:
+            await sql.run(_LOCK_OUT_WRITERS)
+        return [_key_of(row) for row in (await sql.run(_ALL)).all()]
+
     async def add(self, tx: Transaction, key: SigningKey) -> None:
         """See `SigningKeys.add`. Raises `Conflict` when the `kid` exists."""
         await opened(tx).add(
@@ -52,22 +59,6 @@ class SqlSigningKeys:
                 compromised_at=key.compromised_at,
             )
         )
-
-    async def add_first(self, tx: Transaction, key: SigningKey) -> bool:
-        """See `SigningKeys.add_first`. Writers wait for each other, so that the later sees the earlier's key; readers
-        do not. What "will sign" means is asked as of the new key's `signs_from`."""
-        sql = opened(tx)
-        if sql.postgresql:
-            await sql.run(_LOCK_OUT_WRITERS)
-        rival = select(_k.kid).where(
-            _k.algorithm == key.algorithm,
-            _k.compromised_at.is_(None),
-            or_(_k.signs_until.is_(None), _k.signs_until > key.signs_from),
-        )
-        if (await sql.run(rival.limit(1))).first() is not None:
-            return False
-        await self.add(tx, key)
-        return True
 
     async def set_ends(self, tx: Transaction, kid: str, *, signs_until: datetime, verifies_until: datetime) -> None:
         """See `SigningKeys.set_ends`."""
