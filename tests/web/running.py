@@ -1,0 +1,109 @@
+"""The shipped application in this process, with its lifespan, and the people that tests send to it."""
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from service import clock
+from service.accounts.account import User
+from service.app import create_app
+from service.clients.client import Client
+from service.settings import Settings, load_settings
+from service.web.edge import Edge
+from service.web.rooms import Rooms
+from tests.servers.gatepost import PASSWORD, settings_for
+
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+
+
+@dataclass(frozen=True)
+class Web:
+    """One running application: `client` asks it over ASGI, `rooms` prepares what it finds."""
+
+    settings: Settings
+    edge: Edge
+    client: httpx2.AsyncClient
+
+    @property
+    def app(self) -> FastAPI:
+        """The FastAPI application inside."""
+        inner = self.edge._app
+        assert isinstance(inner, FastAPI)
+        return inner
+
+    @property
+    def hot(self) -> Mapping[str, ASGIApp]:
+        """What answers without FastAPI."""
+        return self.edge._hot
+
+    @property
+    def rooms(self) -> Rooms:
+        """The rooms of the running application."""
+        rooms: Rooms = self.app.state.rooms
+        return rooms
+
+    async def add_user(self, username: str, *, roles: tuple[str, ...] = (), scopes: tuple[str, ...] = ()) -> User:
+        """A person with `PASSWORD`."""
+        directory = self.rooms.directory
+        return await directory.create(username, PASSWORD, email=None, roles=roles, scopes=scopes, now=clock.now())
+
+    async def add_client(self, name: str, *scopes: str) -> tuple[Client, str]:
+        """A confidential client and its secret."""
+        client, secret = await self.rooms.clients.create(name, confidential=True, scopes=scopes, now=clock.now())
+        assert secret is not None
+        return client, secret
+
+    async def sign_in(self, username: str, password: str = PASSWORD, **more: str) -> dict[str, str]:
+        """The answer of a sign-in."""
+        answer = await self.client.post("/auth/login", json={"username": username, "password": password, **more})
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, str] = answer.json()
+        return tokens
+
+    async def token(self, username: str, **more: str) -> dict[str, str]:
+        """The Authorization field of a fresh sign-in."""
+        return bearer((await self.sign_in(username, **more))["access_token"])
+
+
+@asynccontextmanager
+async def running_web(sqlite_template: Path, file: Path, redis_url: str, **more: str) -> AsyncIterator[Web]:
+    """The application over a copy of a migrated database."""
+    file.write_bytes(sqlite_template.read_bytes())
+    settings = load_settings(settings_for(f"sqlite+aiosqlite:///{file}", redis_url, **more))
+    edge = create_app(settings)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(edge), base_url=settings.public_url) as client:
+        web = Web(settings, edge, client)
+        async with web.app.router.lifespan_context(web.app):
+            yield web
+    for left in file.parent.glob(f"{file.name}*"):
+        left.unlink()
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The Authorization field of a token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    """The Authorization field of a name and password (RFC 7617 §2)."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+def assert_problem(answer: httpx2.Response, status: int, code: str) -> None:
+    """The answer is a problem document of this status and code, whole and with nothing of FastAPI's (RFC 9457 §3)."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert document.keys() - {"errors", "scope"} == PROBLEM_MEMBERS
+    assert (document["status"], document["code"]) == (status, code)
+    assert document["type"] == "about:blank"
+    assert document["instance"] == answer.request.url.path
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert isinstance(document["detail"], str)
+    assert document["detail"]
