@@ -218,6 +218,31 @@ async def test_a_locked_account_is_held_still_so_that_no_racing_change_is_lost(
         assert await SqlUsers(database).find_locked(tx, "a\0b") is None
 
 
+async def test_an_account_that_is_current_stays_so_until_the_transaction_ends(
+    database: Database, other_database: Database
+) -> None:
+    users, ann = SqlUsers(database), await _kept(database, a_user())
+    steps: list[str] = []
+
+    async def change_meanwhile() -> None:
+        async with other_database.begin() as tx:
+            await SqlUsers(other_database).set_password(tx, ann.id, "new")
+            steps.append("changed")
+
+    async with database.begin() as tx:
+        assert await users.is_current(tx, ann.id, 1)
+        assert not await users.is_current(tx, ann.id, 2)
+        assert not await users.is_current(tx, "nobody", 1)
+        changing = asyncio.create_task(change_meanwhile())
+        await asyncio.sleep(0.1)
+        steps.append("held")
+    await changing
+
+    assert steps == ["held", "changed"]
+    async with database.begin() as tx:
+        assert not await users.is_current(tx, ann.id, 1)
+
+
 async def test_a_better_hash_is_kept_only_while_the_old_one_is_there(database: Database) -> None:
     users = SqlUsers(database)
     ann = await _kept(database, a_user(password_hash="old"))

@@ -12,6 +12,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -53,7 +55,7 @@ async def current(url: str) -> str | None:
     address = parse_database_url(url)
     if _is_missing(address):
         return None
-    engine = create_async_engine(address, poolclass=NullPool)
+    engine = create_async_engine(address, poolclass=NullPool, connect_args={"timeout": _CONNECTS_WITHIN})
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
@@ -62,10 +64,13 @@ async def current(url: str) -> str | None:
 
 
 async def pending(url: str) -> Sequence[str]:
-    """The revisions that `upgrade` would run, in their order."""
+    """The revisions that `upgrade` would run, in order. Raises `CommandError` for a database of a newer Gatepost."""
     at = await current(url)
     scripts = ScriptDirectory.from_config(_config())
-    return [script.revision for script in reversed(list(scripts.iterate_revisions("head", at or "base")))]
+    try:
+        return [script.revision for script in reversed(list(scripts.iterate_revisions("head", at or "base")))]
+    except RevisionError as problem:
+        raise CommandError(str(problem)) from problem
 
 
 async def check(url: str) -> None:
