@@ -83,7 +83,7 @@ def test_other_words_go_to_the_command_line(ready: Path) -> None:
 def test_service_and_kit_are_importable_from_anywhere_and_gatepost_is_a_command(ready: Path) -> None:
     python, command = ready / ".venv" / "bin" / "python", ready / ".venv" / "bin" / "gatepost"
     imports = "import service, gatepost; print(service.__file__, gatepost.__file__, sep='\\n')"
-    found = subprocess.run([python, "-c", imports], cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = subprocess.run([python, "-I", "-c", imports], cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
     assert found.splitlines() == [str(ready / "service/__init__.py"), str(ready / "sdk/gatepost/__init__.py")]
     told = subprocess.run([command, "keys", "list"], cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
     assert told.splitlines()[:4] == ["ran", "service", "keys", "list"]
@@ -142,7 +142,9 @@ def test_uv_is_used_where_it_is_and_not_needed_where_it_fails(ready: Path, tmp_p
 def test_a_second_start_waits_for_the_first_to_finish_installing(ready: Path) -> None:
     folder = os.open(ready, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
-    waiting = subprocess.Popen([sys.executable, ready / "run.py"], stdout=subprocess.PIPE, text=True)
+    waiting = subprocess.Popen(
+        [sys.executable, ready / "run.py"], env={"PATH": os.defpath}, stdout=subprocess.PIPE, text=True
+    )
     with pytest.raises(subprocess.TimeoutExpired):
         waiting.wait(0.5)
     os.close(folder)
