@@ -85,7 +85,9 @@ def test_service_and_kit_are_importable_from_anywhere_and_gatepost_is_a_command(
     imports = "import service, gatepost; print(service.__file__, gatepost.__file__, sep='\\n')"
     found = subprocess.run([python, "-I", "-c", imports], cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
     assert found.splitlines() == [str(ready / "service/__init__.py"), str(ready / "sdk/gatepost/__init__.py")]
-    told = subprocess.run([command, "keys", "list"], cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
+    told = subprocess.run(
+        [command, "keys", "list"], cwd="/", env={}, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
     assert told.splitlines()[:4] == ["ran", "service", "keys", "list"]
 
 
