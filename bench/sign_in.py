@@ -1,0 +1,84 @@
+"""Passwords and revocations: what a sign-in costs, what it does to everybody else, and how soon a logout is seen."""
+
+import asyncio
+import json
+from statistics import quantiles
+from time import perf_counter, process_time
+
+import httpx2
+from argon2 import PasswordHasher, Type
+
+from bench.load import load, request, same
+from bench.stage import USERNAME, Stage
+from bench.workers import SERVER_CORE, Worker, on_core
+from tests.servers.gatepost import PASSWORD, bearer
+
+_PROBE_EVERY = 0.005
+
+
+async def sign_ins(worker: Worker, *, seconds: float) -> list[str]:
+    """Four callers sign in without pause while a fifth asks something small every 5 ms."""
+    body = json.dumps({"username": USERNAME, "password": PASSWORD}).encode()
+    source = same(request("/auth/login", method="POST", body=body))
+    alone = await _probe(worker, seconds=min(seconds, 1))
+    before = worker.cpu()
+    done, beside = await asyncio.gather(
+        load(worker.port, source, seconds=seconds, connections=4), _probe(worker, seconds=seconds)
+    )
+    cost = (worker.cpu() - before) * 1e3 / len(done.latencies)
+    bare = _bare_hash()
+    lag = [later - sooner for later, sooner in zip(_cuts(beside), _cuts(alone), strict=True)]
+    return [
+        f"- sign-in: {cost:.1f} ms of CPU, {bare:.1f} ms for argon2-cffi alone: share {bare / cost:.2f} (G7: 0.90);",
+        f"  meanwhile others wait {lag[0]:.2f} ms longer at p50, {lag[1]:.2f} ms at p99 (G7: 5 ms)",
+    ]
+
+
+async def revocation_delay(stage: Stage, ended_at: Worker, seen_at: Worker, *, times: int) -> list[str]:
+    """Log out at one worker; from its answer on, ask another until it refuses."""
+    delays = []
+    async with httpx2.AsyncClient() as client:
+        for _ in range(times):
+            pair = await stage.sign_in()
+            fields = bearer(pair.access.token)
+            assert (await client.get(seen_at.url, headers=fields)).status_code == 200
+            ended = await client.post(f"{ended_at.url}/auth/logout", json={"refresh_token": pair.refresh_token})
+            assert ended.status_code == 204
+            acknowledged = perf_counter()
+            while (await client.get(seen_at.url, headers=fields)).status_code == 200:
+                assert perf_counter() - acknowledged < 10
+            delays.append(perf_counter() - acknowledged)
+    p50, p99 = _cuts(delays)
+    return [
+        f"- a logout is refused by another worker {p50:.1f} ms after its answer at p50, {p99:.1f} ms at p99,",
+        f"  {max(delays) * 1e3:.1f} ms at most, of {times} (G8: 250 ms at p99, 1 s at most)",
+    ]
+
+
+async def _probe(worker: Worker, *, seconds: float) -> list[float]:
+    latencies = []
+    until = perf_counter() + seconds
+    async with httpx2.AsyncClient(base_url=worker.url) as client:
+        await client.get("/livez")
+        while perf_counter() < until:
+            asked_at = perf_counter()
+            await client.get("/livez")
+            latencies.append(perf_counter() - asked_at)
+            await asyncio.sleep(_PROBE_EVERY)
+    return latencies
+
+
+def _bare_hash() -> float:
+    """Milliseconds of processor time of one verification with the server's parameters, on the server's core."""
+    hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
+    text = hasher.hash(PASSWORD)
+    with on_core(SERVER_CORE):
+        before = process_time()
+        for _ in range(20):
+            hasher.verify(text, PASSWORD)
+        return (process_time() - before) * 1e3 / 20
+
+
+def _cuts(seconds: list[float]) -> tuple[float, float]:
+    cuts = quantiles(seconds, n=100)
+    return cuts[49] * 1e3, cuts[98] * 1e3

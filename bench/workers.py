@@ -1,0 +1,80 @@
+"""The server processes under load: on one core of their own, with their processor time read from outside."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import psutil
+
+from tests.servers.process import ServerProcess, free_ports
+
+ROOT = Path(__file__).parent.parent
+SERVER_CORE, CLIENT_CORE = 0, 1
+IS_PINNED = hasattr(os, "sched_setaffinity") and {SERVER_CORE, CLIENT_CORE} <= os.sched_getaffinity(0)
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """What runs and what is started inside stays on this core, where the system can do that."""
+    if not IS_PINNED:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Worker(ServerProcess):
+    """One uvicorn process of `app`, as Gatepost runs it in production. `took` is the time to its first answer."""
+
+    def __init__(
+        self, app: str, folder: Path, environ: Mapping[str, str] | None = None, *, port: int | None = None
+    ) -> None:
+        folder.mkdir()
+        self.port = port or free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.took = 0.0
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
+        paths = [str(ROOT), str(ROOT / "sdk"), os.environ.get("PYTHONPATH", "")]
+        factory = [] if app.endswith((":app", ":hello")) else ["--factory"]
+        where = ["--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"]
+        lean = ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
+        super().__init__(
+            [sys.executable, "-m", "uvicorn", app, *factory, *where, *lean],
+            folder=folder,
+            is_ready=self._is_alive,
+            environ={**kept, **(environ or {}), "PYTHONPATH": os.pathsep.join(paths)},
+        )
+
+    def start(self) -> None:
+        """Start it on the servers' core, and wait for its first answer."""
+        began = perf_counter()
+        with on_core(SERVER_CORE):
+            super().start()
+        self.took = perf_counter() - began
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far, user and system, all threads."""
+        times = psutil.Process(self.pid).cpu_times()
+        return times.user + times.system
+
+    def resident(self) -> float:
+        """Resident memory in MiB."""
+        return psutil.Process(self.pid).memory_info().rss / 2**20
+
+    def _is_alive(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url, timeout=1):
+                return True
+        except urllib.error.HTTPError:
+            return True  # a refusal is an answer
+        except (urllib.error.URLError, OSError):
+            return False
