@@ -7,6 +7,7 @@ from http import HTTPStatus
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
@@ -186,6 +187,13 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
         405: "This address does not take this method.",
         413: "The body is too large.",
     }
-    headers = [(name, value) for name, value in (error.headers or {}).items() if name.lower() == "allow"]
+    headers = [("Allow", _allowed(request))] if status is HTTPStatus.METHOD_NOT_ALLOWED else []
     code = codes.get(status, "invalid_request")
     return problem(request.scope, status, code, details.get(status, "The request is not valid."), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this address (RFC 9110 §15.5.6); Starlette names those of the first route that fits."""
+    here = [one for one in iter_route_contexts(request.app.routes) if one.path_regex.match(request.scope["path"])]
+    methods = {method for route in here for method in route.methods or ()}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
