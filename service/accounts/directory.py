@@ -9,7 +9,7 @@ from typing import Protocol
 
 from service.access.catalogue import ADMIN_ROLE, Catalogue
 from service.accounts.account import PasswordHashes, SetupLinks, User, Users
-from service.accounts.names import parse_email, parse_username
+from service.accounts.names import login_key, parse_email, parse_username
 from service.accounts.passwords import PasswordPolicy, normalize_password
 from service.identifiers import new_id
 from service.protocol.errors import BeyondOwnScopes, Conflict, Invalid, InvalidToken, NotFound
@@ -69,6 +69,13 @@ class Directory:
         user = await self._users.find(user_id)
         if user is None:
             raise NotFound(public="There is no such user.")
+        return user
+
+    async def get_named(self, text: str) -> User:
+        """One person, by id, user name or e-mail address, as an operator types it. Raises `NotFound`."""
+        user = await self._users.find(text) or await self._users.find_by_login(login_key(text))
+        if user is None:
+            raise NotFound(public=f"There is no user {text!r}.")
         return user
 
     async def page(self, *, search: str, after: str, limit: int) -> Sequence[User]:

@@ -51,6 +51,13 @@ class ApiKeyring:
         self._longest_life = longest_life
         self._at_most = at_most
 
+    async def get(self, key_id: str) -> ApiKey:
+        """One key, whoever owns it. Raises `NotFound`."""
+        found = await self._keys.find_with_owner(key_id)
+        if found is None:
+            raise NotFound(public="There is no such API key.")
+        return found[0]
+
     async def page(self, user_id: str, *, after: str, limit: int) -> Sequence[ApiKey]:
         """A person's living keys in order of id, past `after`."""
         return await self._keys.page(user_id=user_id, after=after, limit=limit)

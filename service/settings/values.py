@@ -12,17 +12,19 @@ _SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def parse_span(value: object) -> object:
-    """`15m` → 15 minutes; anything that is not text passes through."""
-    if not isinstance(value, str):
-        return value
-    found = _SPAN.fullmatch(value.strip())
+def parse_span(text: str) -> timedelta:
+    """`15m` → 15 minutes. Raises `ValueError`."""
+    found = _SPAN.fullmatch(text.strip())
     if found is None:
         raise ValueError("write a span such as 250ms, 10s, 15m, 1h or 30d")
     try:
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
     except OverflowError:
         raise ValueError("this is longer than time is counted") from None
+
+
+def _parse_span(value: object) -> object:
+    return parse_span(value) if isinstance(value, str) else value
 
 
 def _parse_words(value: object) -> object:
@@ -61,7 +63,7 @@ def format_span(span: timedelta) -> str:
     return "0s"
 
 
-Span = Annotated[timedelta, BeforeValidator(parse_span)]
+Span = Annotated[timedelta, BeforeValidator(_parse_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_words)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_words)]
 Algorithm = Literal["ES256", "RS256", "HS256"]

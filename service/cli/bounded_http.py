@@ -1,0 +1,94 @@
+"""uvicorn's HTTP protocol with bounds on what may come before a request is whole: uvicorn itself has none here."""
+
+import time
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+LONGEST_HEAD = 32 * 1024
+"""Bytes of request line and fields that may have come without the end of them."""
+
+MOST_FIELDS = 100
+SLOWEST_REQUEST = 30.0
+"""Seconds from the first byte to the last; a proxy that buffers sends all at once."""
+
+SWEEP_EVERY = 5
+_TOO_LARGE = b"431 Request Header Fields Too Large"
+_REFUSAL = b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\ncache-control: no-store\r\n\r\n"
+
+
+class _TooLarge(Exception):
+    """Ends the parsing of a request."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. `waiting_since` is when the request began that is not whole yet, None when there is none."""
+
+    alive: ClassVar[set["BoundedHttp"]] = set()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.waiting_since: float | None = time.monotonic()
+        self._begun = 0
+        self._in_head = False
+        self._head = 0
+        self._too_large = False
+
+    def connection_made(self, transport: Any) -> None:
+        self.alive.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.alive.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes of a head that goes on: fields are told by the parser only when they are whole."""
+        begun, in_head = self._begun, self._in_head
+        super().data_received(data)
+        if in_head and self._in_head and begun == self._begun:
+            self._head += len(data)
+            if self._head > LONGEST_HEAD:
+                self.refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        self.waiting_since = time.monotonic()
+        self._begun += 1
+        self._in_head = True
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.headers) > MOST_FIELDS or size > LONGEST_HEAD:
+            self._too_large = True
+            raise _TooLarge
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.waiting_since = None
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls when parsing has ended."""
+        if self._too_large:
+            self.refuse(_TOO_LARGE)
+        else:
+            super().send_400_response(msg)
+
+    def refuse(self, status: bytes) -> None:
+        """Answer, when nothing is being answered yet, and hang up."""
+        if not self.transport.is_closing():
+            cycle: RequestResponseCycle | None = self.cycle
+            if cycle is None or cycle.response_complete:
+                self.transport.write(_REFUSAL % status)
+            self.transport.close()
+
+
+async def drop_slow() -> None:
+    """Hang up on every connection whose request has been coming for too long."""
+    oldest = time.monotonic() - SLOWEST_REQUEST
+    for connection in list(BoundedHttp.alive):
+        if connection.waiting_since is not None and connection.waiting_since < oldest:
+            connection.refuse(b"408 Request Timeout")

@@ -1,0 +1,97 @@
+"""`gatepost clients`: applications that call as themselves."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service import clock
+from service.cli.house import in_house
+from service.cli.output import Json, collect, print_many, print_one
+from service.cli.spans import span
+
+if TYPE_CHECKING:
+    from service.app import House
+    from service.web.admin.clients import ClientShown, NewClientShown, NewSecretShown
+
+app = typer.Typer(name="clients", help="Applications: secrets and scopes.", no_args_is_help=True)
+ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID")]
+COLUMNS = ("id", "name", "confidential", "scopes", "disabled", "created_at")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="It cannot keep a secret and gets none.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add a client. Its secret is shown now and never again."""
+
+    async def work(house: "House") -> "NewClientShown":
+        from service.web.admin.clients import ClientShown, NewClientShown
+
+        client, secret = await house.rooms.clients.create(
+            name, confidential=not public, scopes=scope or (), now=clock.now()
+        )
+        return NewClientShown(**dict(ClientShown.of(client)), client_secret=secret)
+
+    print_one(in_house(work), as_json=as_json)
+
+
+@app.command("list")
+def list_(search: Annotated[str, typer.Option(help="Part of an id or name.")] = "", as_json: Json = False) -> None:
+    """List clients."""
+
+    async def work(house: "House") -> "list[ClientShown]":
+        from service.web.admin.clients import ClientShown
+
+        registry = house.rooms.clients
+        return await collect(
+            lambda after, limit: registry.page(search=search, after=after, limit=limit), ClientShown.of
+        )
+
+    print_many(in_house(work), COLUMNS, as_json=as_json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    client_id: ClientId,
+    overlap: Annotated[
+        timedelta, typer.Option(parser=span, metavar="SPAN", help="How long the old secret works on, 30d at most.")
+    ] = "0s",  # type: ignore[assignment]  # read by `parser`
+    as_json: Json = False,
+) -> None:
+    """Give a client a new secret, shown now and never again."""
+
+    async def work(house: "House") -> "NewSecretShown":
+        from service.web.admin.clients import NewSecretShown
+
+        secret = await house.rooms.clients.rotate_secret(client_id, overlap=overlap, now=clock.now())
+        return NewSecretShown(client_secret=secret)
+
+    print_one(in_house(work), as_json=as_json)
+
+
+@app.command("disable")
+def disable(client_id: ClientId) -> None:
+    """Refuse a client and all that was issued to it."""
+    _set_disabled(client_id, True)
+
+
+@app.command("enable")
+def enable(client_id: ClientId) -> None:
+    """Take a client's credentials again."""
+    _set_disabled(client_id, False)
+
+
+def _set_disabled(client_id: str, disabled: bool) -> None:
+    async def work(house: "House") -> "ClientShown":
+        from service.clients.registry import ClientChange
+        from service.web.admin.clients import ClientShown
+
+        return ClientShown.of(
+            await house.rooms.clients.change(client_id, ClientChange(disabled=disabled), now=clock.now())
+        )
+
+    print_one(in_house(work), as_json=False)

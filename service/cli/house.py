@@ -1,0 +1,36 @@
+"""Doing one thing in the house: the stores of the configuration, the rooms over them, then all closed again."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from service.app import House
+    from service.settings import Settings
+
+T = TypeVar("T")
+
+
+def in_house(work: "Callable[[House], Awaitable[T]]") -> T:
+    """Run `work` beside the server, whether it is running or not. A local database is migrated first."""
+    from service.cli.checked import usable_settings
+    from service.cli.local import borrowed_stores
+    from service.logs import configure_logs
+
+    settings = usable_settings(os.environ)
+    configure_logs(level="warning", form="console")
+    with borrowed_stores(settings) as whole:
+        return asyncio.run(_in_house(whole, work))
+
+
+async def _in_house(settings: "Settings", work: "Callable[[House], Awaitable[T]]") -> T:
+    from service.app import build_house
+
+    if settings.mode == "local":
+        from service.cli.migrating import migrate
+
+        await migrate(settings)
+    house = build_house(settings)
+    async with house.open():
+        return await work(house)

@@ -1,0 +1,130 @@
+"""`gatepost users`: people."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service import clock
+from service.cli.ask import PasswordStdin, new_password
+from service.cli.house import in_house
+from service.cli.output import Json, collect, print_many, print_one
+
+if TYPE_CHECKING:
+    from service.accounts.directory import UserChange
+    from service.app import House
+    from service.web.admin.users import UserShown
+
+app = typer.Typer(name="users", help="People: accounts, roles, passwords.", no_args_is_help=True)
+Who = Annotated[str, typer.Argument(metavar="USER", help="User name, e-mail address or id.")]
+COLUMNS = ("id", "username", "email", "roles", "scopes", "disabled", "created_at")
+
+
+@app.command("create")
+def create(
+    username: Annotated[str, typer.Argument(help="How the person signs in.")],
+    admin: Annotated[bool, typer.Option("--admin", help="Give the role `admin`.")] = False,
+    role: Annotated[list[str] | None, typer.Option(help="A role; may be repeated.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="A scope beside those of the roles; may be repeated.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
+    password_stdin: PasswordStdin = False,
+    as_json: Json = False,
+) -> None:
+    """Add a person. `--admin` makes a new administrator when the only one is lost."""
+    password = new_password(from_stdin=password_stdin)
+    roles = [*(role or ()), *(["admin"] if admin else ())]
+
+    async def work(house: "House") -> "UserShown":
+        from service.web.admin.users import UserShown
+
+        directory = house.rooms.directory
+        user = await directory.create(username, password, email=email, roles=roles, scopes=scope or (), now=clock.now())
+        return UserShown.of(user)
+
+    print_one(in_house(work), as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    search: Annotated[str, typer.Option(help="Part of a user name or e-mail address.")] = "", as_json: Json = False
+) -> None:
+    """List people, oldest first."""
+
+    async def work(house: "House") -> "list[UserShown]":
+        from service.web.admin.users import UserShown
+
+        directory = house.rooms.directory
+        return await collect(lambda after, limit: directory.page(search=search, after=after, limit=limit), UserShown.of)
+
+    print_many(in_house(work), COLUMNS, as_json=as_json)
+
+
+@app.command("show")
+def show(who: Who, as_json: Json = False) -> None:
+    """Look at a person."""
+
+    async def work(house: "House") -> "UserShown":
+        from service.web.admin.users import UserShown
+
+        return UserShown.of(await house.rooms.directory.get_named(who))
+
+    print_one(in_house(work), as_json=as_json)
+
+
+@app.command("set-roles")
+def set_roles(
+    who: Who, roles: Annotated[list[str] | None, typer.Argument(help="All roles; none takes them all away.")] = None
+) -> None:
+    """Replace a person's roles. Takes effect at once, on every credential."""
+    from service.accounts.directory import UserChange
+
+    _change(who, UserChange(roles=roles or []))
+
+
+@app.command("set-scopes")
+def set_scopes(
+    who: Who, scopes: Annotated[list[str] | None, typer.Argument(help="All scopes; none takes them away.")] = None
+) -> None:
+    """Replace a person's own scopes, those beside the roles. Takes effect at once."""
+    from service.accounts.directory import UserChange
+
+    _change(who, UserChange(scopes=scopes or []))
+
+
+@app.command("disable")
+def disable(who: Who) -> None:
+    """Refuse a person: no sign-in, all sessions ended, all keys and tokens refused."""
+    from service.accounts.directory import UserChange
+
+    _change(who, UserChange(disabled=True))
+
+
+@app.command("enable")
+def enable(who: Who) -> None:
+    """Let a person sign in again."""
+    from service.accounts.directory import UserChange
+
+    _change(who, UserChange(disabled=False))
+
+
+@app.command("set-password")
+def set_password(who: Who, password_stdin: PasswordStdin = False) -> None:
+    """Replace a person's password and end all their sessions."""
+    password = new_password(from_stdin=password_stdin)
+
+    async def work(house: "House") -> None:
+        directory = house.rooms.directory
+        user = await directory.get_named(who)
+        await directory.set_password(user.id, password, now=clock.now())
+
+    in_house(work)
+
+
+def _change(who: str, change: "UserChange") -> None:
+    async def work(house: "House") -> "UserShown":
+        from service.web.admin.users import UserShown
+
+        directory = house.rooms.directory
+        user = await directory.get_named(who)
+        return UserShown.of(await directory.change(user.id, change, now=clock.now()))
+
+    print_one(in_house(work), as_json=False)

@@ -1,0 +1,41 @@
+"""What uvicorn loads, `service.main:app`: the only module with an import side effect.
+
+`gatepost serve` starts it with everything in place. It can be given to another ASGI server, in production mode; then
+that server's own limits on requests count.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+from service.app import create_app
+from service.logs import configure_logs
+from service.settings import PREFIX, Settings, SettingsRefused, load_settings
+
+_ENDS_WITHIN = 20.0  # seconds
+
+
+def _whole(settings: Settings) -> Settings:
+    """Raises `SettingsRefused` when something is missing that only `gatepost serve` brings along."""
+    missing = [name for name in ("secret_key", "database_url", "redis_url") if not getattr(settings, name)]
+    if missing:
+        raise SettingsRefused([f"{PREFIX}{name.upper()}: is missing; `gatepost serve` sets it" for name in missing])
+    return settings
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """A worker whose supervisor was killed would keep the port for ever."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ENDS_WITHIN)
+    os._exit(1)
+
+
+supervisor = multiprocessing.parent_process()
+if supervisor is not None:
+    threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
+settings = _whole(load_settings(os.environ))
+configure_logs(level=settings.log.level, form=settings.log.form)
+app = create_app(settings)
