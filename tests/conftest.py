@@ -6,19 +6,28 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from service.app import House
+from service.settings import Settings, load_settings
 from service.storage.sql.migrations import upgrade
+from tests.rooms import quiet_house
+from tests.servers.gatepost import settings_for
 from tests.servers.postgres import PostgresDatabases, PostgresServer, run_apart
 from tests.servers.process import fast_folder
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
 _number = count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The full form of the slow proofs: `pytest tests/fleet --rounds 1000`."""
+    parser.addoption("--rounds", type=int, default=0, help="rounds of each race and of the revocation figures")
 
 
 @pytest.fixture(scope="session")
@@ -179,3 +188,29 @@ def own_postgres(server_folder: Path) -> Iterator[PostgresServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def more_settings() -> dict[str, str]:
+    """What a module's or a test's house is told beyond the defaults, as `TOKENS__STRICT="true"`."""
+    return {}
+
+
+@pytest.fixture
+def settings(sqlite_url: str, valkey_url: str, more_settings: dict[str, str]) -> Settings:
+    """The settings of one deployment over SQLite and an empty Valkey."""
+    return load_settings(settings_for(sqlite_url, valkey_url, **more_settings))
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    """One worker's rooms, without its loops."""
+    async with quiet_house(settings) as house:
+        yield house
+
+
+@pytest.fixture
+async def other_house(settings: Settings, house: House) -> AsyncIterator[House]:
+    """Another worker over the same stores."""
+    async with quiet_house(settings) as other:
+        yield other

@@ -13,6 +13,13 @@ from tests.servers.valkey import ValkeyServer
 _number = count(1)
 
 
+@pytest.fixture(scope="session")
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How many rounds were asked for on the command line; 0 for the short form."""
+    asked: int = request.config.getoption("--rounds")
+    return asked
+
+
 @pytest.fixture(scope="module")
 async def fleet_valkey(server_folder: Path) -> AsyncIterator[ValkeyServer]:
     """A Valkey for the tests of one module, which may flush and restart it."""
