@@ -40,6 +40,7 @@ async def signed_in(fleet: Fleet) -> dict[str, str]:
     return await fleet.sign_in(name)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.spec("RFC 9700 §4.14.2")
 async def test_racing_uses_agree_on_one_successor_or_end_the_family(fleet: Fleet, rounds: int) -> None:
     strict = not fleet.settings.tokens.refresh_grace

@@ -30,6 +30,7 @@ async def status(client: httpx2.AsyncClient, token: str) -> int:
     return (await client.get("/auth/verify", headers=bearer(token))).status_code
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.spec("RFC 7009 §2.1")
 async def test_a_logout_on_one_worker_is_seen_by_the_other(fleet: Fleet, rounds: int) -> None:
     name = f"u{uuid4().hex[:12]}"
