@@ -158,8 +158,9 @@ class Directory:
         verdict = await self._hashes.verify(normalize_password(current), user.password_hash)
         if not verdict.right:
             raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
+        normal = self._policy.check(new, username=user.username, email=user.email, field="new_password")
         await self._replace_password(
-            user, new, keep_session=keep_session, why="password changed", now=now, proven=user.password_hash
+            user, normal, keep_session=keep_session, why="password changed", now=now, proven=user.password_hash
         )
 
     async def set_password(
@@ -171,8 +172,9 @@ class Directory:
         """
         user = await self.get(user_id)
         self._check_covered(user, within)
+        normal = self._policy.check(new, username=user.username, email=user.email)
         await self._replace_password(
-            user, new, keep_session=None, why="password set by an administrator", now=now, within=within
+            user, normal, keep_session=None, why="password set by an administrator", now=now, within=within
         )
 
     async def offer_setup(self, *, now: datetime) -> str | None:
@@ -195,7 +197,8 @@ class Directory:
         user, normal = self._drafted(username, password, email=None, roles={ADMIN_ROLE}, scopes=(), now=now)
         user = replace(user, password_hash=await self._hashes.hash(normal))
         async with self._acts.begin(now) as act:
-            if not await self._links.take(act.tx, _link_digest(secret), now=now):
+            is_ours = await self._links.take(act.tx, _link_digest(secret), now=now)
+            if not is_ours or await self._users.count_active_admins(act.tx):
                 raise InvalidToken(public="This link has been used or has expired.", detail="setup link")
             await self._users.add(act.tx, user)
         return user
@@ -253,7 +256,7 @@ class Directory:
     async def _replace_password(
         self,
         user: User,
-        new: str,
+        normal: str,
         *,
         keep_session: str | None,
         why: str,
@@ -261,7 +264,6 @@ class Directory:
         within: frozenset[str] | None = None,
         proven: str | None = None,
     ) -> None:
-        normal = self._policy.check(new, username=user.username, email=user.email)
         password_hash = await self._hashes.hash(normal)
         async with self._acts.begin(now) as act:
             locked = await self._locked(act, user.id, within)

@@ -26,23 +26,24 @@ class PasswordPolicy:
     def __init__(self, *, minimum: int) -> None:
         self.minimum = minimum
 
-    def check(self, password: str, *, username: str, email: str | None) -> str:
-        """The normalised password. Raises `Invalid` with the reason."""
+    def check(self, password: str, *, username: str, email: str | None, field: str = "password") -> str:
+        """The normalised password. Raises `Invalid` for `field`, with the reason."""
         normal = normalize_password(password)
         if len(normal) < self.minimum:
-            raise Invalid("password", f"A password has at least {self.minimum} characters.", rule="too_short")
+            raise Invalid(field, f"A password has at least {self.minimum} characters.", rule="too_short")
         if len(normal) > MAX_LENGTH:
-            raise Invalid("password", f"A password has at most {MAX_LENGTH} characters.", rule="too_long")
+            raise Invalid(field, f"A password has at most {MAX_LENGTH} characters.", rule="too_long")
         if not is_presentable(normal):
-            raise Invalid("password", "A password is made of whole characters, none of them NUL.", rule="unusable")
+            raise Invalid(field, "A password is made of whole characters, none of them NUL.", rule="unusable")
         lowered = normal.lower()
         if lowered in _common_passwords():
-            raise Invalid("password", "This password is among the most used ones.", rule="common")
-        words = {username.lower(), *((email or "").lower().split("@"))} - {""}
+            raise Invalid(field, "This password is among the most used ones.", rule="common")
+        address = (email or "").lower()
+        words = {username.lower(), address, *address.split("@")} - {""}
         if any(lowered == word or lowered == word * (len(lowered) // len(word)) for word in words):
-            raise Invalid("password", "This password is your own name or address.", rule="personal")
+            raise Invalid(field, "This password is your own name or address.", rule="personal")
         if len(set(lowered)) < 4:
-            raise Invalid("password", "This password repeats a few characters.", rule="repetitive")
+            raise Invalid(field, "This password repeats a few characters.", rule="repetitive")
         return normal
 
 
