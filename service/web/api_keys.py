@@ -95,7 +95,7 @@ async def list_keys(house: House, caller: Reader, cursor: Cursor = "", limit: Li
     )
 
 
-@router.post("", summary="Make an API key", status_code=201)
+@router.post("", summary="Make an API key", status_code=201, responses={409: {}})
 async def make_key(body: KeyAsked, house: House, caller: Owner) -> NewKeyShown:
     """The text is shown now and never again. A key can have only scopes that the asking credential has."""
     made = await house.api_keys.create(

@@ -71,8 +71,9 @@ def _complete(operation: Part, route: Route, kinds: Part) -> None:
             scopes = ", ".join(f"`{scope}`" for scope in sorted(door.needed))
             operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope {scopes}."
     responses = operation["responses"]
+    responses.pop("422", None)  # FastAPI's, in its own dialect, and for paths that take any text
     for status in _refusals(operation, guarded=door is not None):
-        if "content" not in responses.get(str(status), {}) or status == 422:
+        if "content" not in responses.get(str(status), {}):
             responses[str(status)] = reference(status)
     operation["responses"] = dict(sorted(responses.items()))
 

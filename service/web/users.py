@@ -104,7 +104,7 @@ async def end_other_sessions(
     await house.ending.end_all(caller.subject, why="ended by its owner", now=clock.now(), but=caller.session_id)
 
 
-@router.post("/password", summary="Change your password", status_code=204)
+@router.post("/password", summary="Change your password", status_code=204, responses={409: {}})
 async def change_password(
     body: PasswordChange, house: House, caller: Annotated[Principal, require("account:write", schemes=SESSION)]
 ) -> None:

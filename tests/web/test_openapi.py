@@ -1,0 +1,160 @@
+"""The OpenAPI document tells the truth about the application."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+
+from service.web.security import ANY
+from tests.servers.valkey import ValkeyServer
+from tests.web.credentials import make_credentials
+from tests.web.running import Web, assert_problem, running_web
+from tests.web.test_policy_matrix import GUARDED, PUBLIC
+
+pytestmark = pytest.mark.anyio
+PAGES = {path for _, path in PUBLIC if path.startswith(("/setup", "/docs", "/static", "/openapi"))}
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+async def document(web: Web) -> Document:
+    """What `/openapi.json` answers."""
+    answer = await web.client.get("/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    found: Document = answer.json()
+    return found
+
+
+def operations(document: Document) -> Iterator[tuple[tuple[str, str], Document]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield (method.upper(), path), operation
+
+
+async def test_it_is_a_valid_openapi_3_1_document(document: Document) -> None:
+    assert document["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(document).validate()
+
+
+async def test_it_has_every_operation_but_the_pages(document: Document) -> None:
+    assert {operation for operation, _ in operations(document)} == GUARDED.keys() | {
+        operation for operation in PUBLIC if operation[1] not in PAGES
+    }
+
+
+async def test_each_padlock_asks_for_what_the_guard_asks_for(document: Document) -> None:
+    for operation, described in operations(document):
+        if operation in GUARDED:
+            policy = GUARDED[operation]
+            needed = policy.needed.split()
+            offered = [next(iter(one.items())) for one in described["security"]]
+            assert sorted(offered) == sorted((scheme, needed) for scheme in policy.schemes), operation
+            for scope in needed:
+                assert f"`{scope}`" in described["description"]
+        else:
+            assert described["security"] == [] or {} in described["security"], operation
+    assert document["paths"]["/auth/logout"]["post"]["security"] == [{}, {"bearer": []}, {"cookie": []}]
+
+
+async def test_the_kinds_of_credentials_are_those_that_are_taken(web: Web, document: Document) -> None:
+    kinds = document["components"]["securitySchemes"]
+    shown = {name: {key: value for key, value in kind.items() if key != "description"} for name, kind in kinds.items()}
+    assert shown == {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "basic": {"type": "http", "scheme": "basic"},
+        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": "gp_access"},
+    }
+
+
+async def test_every_refusal_is_described_as_a_problem_document(document: Document) -> None:
+    shared = document["components"]["responses"]
+    for operation, described in operations(document):
+        for status, answer in described["responses"].items():
+            if int(status) < 400 or (operation, status) == (("GET", "/readyz"), "503"):
+                continue
+            name = answer["$ref"].removeprefix("#/components/responses/")
+            (media_type,) = shared[name]["content"]
+            assert media_type == "application/problem+json"
+            assert shared[name]["content"][media_type]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert shared[name]["content"][media_type]["example"]["status"] == int(status)
+    assert "WWW-Authenticate" in shared["Unauthorized"]["headers"]
+    assert "Retry-After" in shared["Unavailable"]["headers"]
+    assert "HTTPValidationError" not in str(document)
+
+
+async def test_what_is_refused_in_the_policy_is_described(document: Document) -> None:
+    for operation, described in operations(document):
+        statuses = {int(status) for status in described["responses"]}
+        if operation in GUARDED:
+            policy = GUARDED[operation]
+            assert {400, 401, 403, 503, policy.status} <= statuses, operation
+        else:
+            assert PUBLIC[operation] in statuses, operation
+        if "requestBody" in described:
+            assert {400, 413, 415, 422} <= statuses, operation
+
+
+async def test_a_real_refusal_is_as_the_schema_says(web: Web, document: Document) -> None:
+    schema = document["components"]["schemas"]["Problem"]
+    for answer in (await web.client.get("/users/me"), await web.client.post("/auth/login", json={"x": 1})):
+        problem = answer.json()
+        assert set(schema["required"]) <= problem.keys() <= schema["properties"].keys()
+        for error in problem.get("errors", ()):
+            assert error.keys() == schema["properties"]["errors"]["items"]["properties"].keys()
+
+
+async def test_every_operation_has_a_short_name_a_summary_a_tag_and_words(document: Document) -> None:
+    tags = {tag["name"]: tag["description"] for tag in document["tags"]}
+    names = [described["operationId"] for _, described in operations(document)]
+    assert len(set(names)) == len(names)
+    for _, described in operations(document):
+        assert re.fullmatch(r"[a-z]+(_[a-z]+){0,3}", described["operationId"])
+        assert described["summary"]
+        assert len(described["summary"]) <= 72
+        assert described["description"]
+        assert len(described["tags"]) == 1
+        assert tags[described["tags"][0]]
+    assert tags.keys() == {described["tags"][0] for _, described in operations(document)}
+
+
+async def test_every_reference_leads_somewhere_and_no_part_is_left_over(document: Document) -> None:
+    references = set(re.findall(r"'\$ref': '#/components/(\w+)/(\w+)'", str(document)))
+    for section in ("schemas", "responses"):
+        named = {name for place, name in references if place == section}
+        assert named == document["components"][section].keys()
+
+
+async def test_it_names_no_server_so_that_it_is_right_behind_any_address(document: Document) -> None:
+    assert "servers" not in document
+
+
+async def test_nothing_in_it_says_that_null_changes_something(document: Document) -> None:
+    for name in ("UserChanged", "ClientChanged"):
+        for member in document["components"]["schemas"][name]["properties"].values():
+            assert "null" not in str(member)
+            assert "default" not in member
+
+
+async def test_a_key_in_the_address_is_described_and_taken_only_where_it_is_allowed(
+    server_folder: Path, sqlite_template: Path, valkey_server: ValkeyServer, document: Document
+) -> None:
+    assert "api_key_in_query" not in str(document)
+    file = server_folder / "web-query.sqlite"
+    more = {"API_KEYS__ALLOW_IN_QUERY": "true", "REDIS_PREFIX": "query:"}
+    async with running_web(sqlite_template, file, valkey_server.url, **more) as web:
+        described = (await web.client.get("/openapi.json")).json()
+        assert described["components"]["securitySchemes"]["api_key_in_query"]["name"] == "api_key"
+        padlock = described["paths"]["/admin/users"]["get"]["security"]
+        assert [next(iter(one)) for one in padlock] == ["bearer", "basic", "api_key", "api_key_in_query", "cookie"]
+        assert {"api_key_in_query": []} not in described["paths"]["/auth/logout-all"]["post"]["security"]
+        assert len(described["paths"]["/auth/verify"]["get"]["security"]) == len(ANY) + 1
+        text = (await make_credentials(web)).lasting["api_key"]["X-API-Key"]
+        answer = await web.client.get("/users/me", params={"api_key": text})
+        assert (answer.status_code, answer.json()["scheme"]) == (200, "api_key")
+        answer = await web.client.get("/users/me", params={"api_key": text}, headers={"X-API-Key": text})
+        assert_problem(answer, 400, "invalid_request")
