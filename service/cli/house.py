@@ -26,8 +26,9 @@ def in_house(work: "Callable[[House], Awaitable[T]]") -> T:
 
 async def _in_house(settings: "Settings", work: "Callable[[House], Awaitable[T]]") -> T:
     from service.app import build_house
+    from service.storage.sql.revision import is_current
 
-    if settings.mode == "local":
+    if settings.mode == "local" and not await is_current(settings.database_url.get_secret_value()):
         from service.cli.migrating import migrate
 
         await migrate(settings)

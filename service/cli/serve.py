@@ -50,28 +50,40 @@ async def _prepare(settings: "Settings", tell: Callable[[str], None]) -> str | N
     A database that does not answer keeps nobody from starting: what needs it will be told 503 until it is back.
     Raises `CannotStart` in production for a database that has not been migrated.
     """
-    from service import clock
-    from service.app import build_house
-    from service.cli.migrating import migrate, standing
     from service.protocol.errors import StoreUnavailable
+    from service.storage.sql.revision import is_current
 
     try:
-        if settings.mode == "local":
-            if applied := await migrate(settings):
-                tell(f"database migrated: {', '.join(applied)}")
-        elif (found := await standing(settings)).pending:
-            raise CannotStart(f"the database lacks {', '.join(found.pending)}: run `gatepost db upgrade` first")
-        elif found.unknown:
-            tell(f"the database is at {found.revision}, which is newer than this Gatepost")
-        house = build_house(settings)
-        async with AsyncExitStack() as closing:
-            closing.push_async_callback(house.database.close)
-            closing.push_async_callback(house.link.close)
-            closing.callback(house.passwords.close)
-            return await house.rooms.directory.offer_setup(now=clock.now())
+        if not await is_current(settings.database_url.get_secret_value()):
+            await _bring_up_to_date(settings, tell)
+        return await _offer_setup(settings)
     except StoreUnavailable as refusal:
         tell(f"the database does not answer; starting without it ({refusal.detail})")
         return None
+
+
+async def _bring_up_to_date(settings: "Settings", tell: Callable[[str], None]) -> None:
+    from service.cli.migrating import migrate, standing
+
+    found = await standing(settings)
+    if found.unknown:
+        tell(f"the database is at {found.revision}, which is newer than this Gatepost")
+    elif settings.mode == "local":
+        tell(f"database migrated: {', '.join(await migrate(settings))}")
+    else:
+        raise CannotStart(f"the database lacks {', '.join(found.pending)}: run `gatepost db upgrade` first")
+
+
+async def _offer_setup(settings: "Settings") -> str | None:
+    from service import clock
+    from service.app import build_house
+
+    house = build_house(settings)
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(house.database.close)
+        closing.push_async_callback(house.link.close)
+        closing.callback(house.passwords.close)
+        return await house.rooms.directory.offer_setup(now=clock.now())
 
 
 def _uvicorn_config(workers: int) -> "uvicorn.Config":

@@ -19,9 +19,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
-import service
 from service.storage.sql.columns import Id, Json, UtcDateTime
 from service.storage.sql.engine import parse_database_url
+from service.storage.sql.revision import is_missing, scripts_folder
 from service.storage.sql.tables import METADATA
 
 _CONNECTS_WITHIN = 5  # seconds
@@ -53,7 +53,7 @@ async def downgrade(url: str, to: str) -> None:
 async def current(url: str) -> str | None:
     """The revision that the database is at; None for one without tables. Waits for nobody."""
     address = parse_database_url(url)
-    if _is_missing(address):
+    if is_missing(address):
         return None
     engine = create_async_engine(address, poolclass=NullPool, connect_args={"timeout": _CONNECTS_WITHIN})
     try:
@@ -134,23 +134,13 @@ def _render_item(kind: str, item: object, autogen: AutogenContext) -> str | Lite
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
 
-def _scripts() -> Path:
-    package = Path(service.__file__).parent
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "alembic"
-
-
 def _is_sqlite(address: URL) -> bool:
     return address.get_backend_name() == "sqlite"
-
-
-def _is_missing(address: URL) -> bool:
-    return _is_sqlite(address) and not Path(address.database or "").exists()
 
 
 def _make_private(file: Path) -> None:
