@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRIVATE = {".git", ".venv", "var", "node_modules", "dist"}
+PRIVATE = {"var", "node_modules", "dist", "__pycache__"}
 BANNED = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "manager", "managers"}
 CODE = sorted([*ROOT.glob("service/**/*.py"), *ROOT.glob("sdk/**/*.py")])
 FACES = [path for path in CODE if path.name == "__init__.py"]
@@ -36,7 +36,9 @@ def committed() -> Iterator[Path]:
         yield from (ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file())
         return
     for path in ROOT.rglob("*"):
-        if path.is_file() and PRIVATE.isdisjoint(path.relative_to(ROOT).parts):
+        folders = path.relative_to(ROOT).parts[:-1]
+        hidden = any(folder.startswith(".") and folder != ".ci" for folder in folders)
+        if path.is_file() and not hidden and PRIVATE.isdisjoint(folders):
             yield path
 
 

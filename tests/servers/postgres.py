@@ -125,7 +125,7 @@ def _binaries_for(owner: pwd.struct_passwd | None) -> Path:
 def _is_reachable(binaries: Path, owner: pwd.struct_passwd) -> bool:
     try:
         _run([binaries / "postgres", "--version"], owner)
-    except (PermissionError, subprocess.CalledProcessError):
+    except (PermissionError, RuntimeError):
         return False
     return True
 
@@ -134,4 +134,4 @@ def _run(command: list[str | Path], owner: pwd.struct_passwd | None) -> None:
     identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
     done = subprocess.run(command, check=False, cwd="/", capture_output=True, text=True, **identity)
     if done.returncode:
-        raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
