@@ -1,0 +1,1 @@
+"""Scopes and roles: the arithmetic of what a caller may do."""

@@ -1,0 +1,1 @@
+"""People: names, passwords, sign-in and every act on an account."""

@@ -1,0 +1,1 @@
+"""The grammar: what each byte of a field may be."""
