@@ -1,0 +1,1 @@
+"""Hashes, seals and signatures."""
