@@ -17,8 +17,7 @@ import uvloop
 from bench.load import Source, each_once, request, same
 from bench.race import Subject, race, table
 from bench.sign_in import revocation_delay, sign_ins
-from bench.stage import Stage, prepared
-from bench.subjects import SCOPE
+from bench.stage import SCOPE, Stage, prepared
 from bench.workers import CLIENT_CORE, IS_PINNED, SERVER_CORE, Worker, on_core
 from service.sessions.pairs import TokenPair
 from tests.servers.gatepost import settings_for
@@ -52,11 +51,11 @@ async def main(rounds: int, seconds: float) -> None:
             started(gatepost)
             idle = gatepost.resident()
             others = {
-                "hello": Worker("bench.subjects:hello", folder / "hello"),
-                "bare": Worker("bench.subjects:bare", folder / "bare"),
-                "guarded": Worker("bench.subjects:guarded", folder / "guarded", environ),
+                "hello": Worker("bench.subjects.hello:app", folder / "hello"),
+                "bare": Worker("bench.subjects.bare:app", folder / "bare"),
+                "guarded": Worker("bench.subjects.guarded:app", folder / "guarded", environ),
                 "strict": Worker("service.main:app", folder / "strict", environ | {"GATEPOST_TOKENS__STRICT": "true"}),
-                "kit": Worker("bench.subjects:kit", folder / "kit", kit_environ(stage)),
+                "kit": Worker("bench.subjects.kit:app", folder / "kit", kit_environ(stage)),
             }
             for worker in others.values():
                 started(worker)

@@ -56,20 +56,18 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._latencies.append(perf_counter() - self._asked_at)
         status = self._parser.get_status_code()
-        if status != 200:
-            self._end(UnexpectedAnswer(f"{status} {self._body[:300]!r}"))
-        elif perf_counter() < self._until:
+        if status == 200:
             self._ask()
         else:
-            self._end()
+            self._end(UnexpectedAnswer(f"{status} {self._body[:300]!r}"))
 
     def _ask(self) -> None:
-        request = self._source(self._number, self._body)
-        if request is None:
-            self._end()
-            return
+        request = self._source(self._number, self._body)  # the last answer is taken in too, though nothing follows it
         self._asked_at = perf_counter()
-        self._transport.write(request)
+        if request is None or self._asked_at >= self._until:
+            self._end()
+        else:
+            self._transport.write(request)
 
     def _end(self, problem: Exception | None = None) -> None:
         if not self.ended.done():
@@ -78,7 +76,10 @@ class _Connection(asyncio.Protocol):
 
 
 async def load(port: int, source: Source, *, seconds: float, connections: int = 32) -> Slice:
-    """Keep every connection busy until the time is over or its source ends. Raises `UnexpectedAnswer`, `TimeoutError`."""
+    """Keep every connection busy until the time is over or its source ends.
+
+    Raises `UnexpectedAnswer`, `TimeoutError`.
+    """
     done = Slice()
     loop = asyncio.get_running_loop()
     began = perf_counter()

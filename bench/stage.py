@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from bench.subjects import SCOPE
 from service import clock
 from service.accounts.account import User
 from service.app import House, build_house
@@ -19,6 +18,7 @@ from service.tokens.issue import AccessTokenIssuer
 from tests.servers.gatepost import PASSWORD
 
 USERNAME = "bench"
+SCOPE = "orders:read"
 
 
 @dataclass

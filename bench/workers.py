@@ -43,12 +43,11 @@ class Worker(ServerProcess):
         self.url = f"http://127.0.0.1:{self.port}"
         self.took = 0.0
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
-        paths = [str(ROOT), str(ROOT / "sdk"), os.environ.get("PYTHONPATH", "")]
-        factory = [] if app.endswith((":app", ":hello")) else ["--factory"]
+        paths = [str(ROOT), str(ROOT / "sdk")]
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"]
         lean = ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
         super().__init__(
-            [sys.executable, "-m", "uvicorn", app, *factory, *where, *lean],
+            [sys.executable, "-m", "uvicorn", app, *where, *lean],
             folder=folder,
             is_ready=self._is_alive,
             environ={**kept, **(environ or {}), "PYTHONPATH": os.pathsep.join(paths)},
