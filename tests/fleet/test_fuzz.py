@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document, with values made from its schema and against it: no 5xx, one error dialect."""
+"""Every operation of the OpenAPI document, with values made from and against its schema: no 5xx, one error dialect."""
 
 from collections.abc import AsyncIterator
 from itertools import count
