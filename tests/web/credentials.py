@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
-from gatepost.encoding import decode_segment
 from gatepost.jws import parse_jws
 from gatepost.testing import TestIssuer
 from service import clock
@@ -128,12 +128,9 @@ async def _tokens(made: Credentials) -> None:
     answer = await web.client.post("/auth/logout", headers=bearer(revoked))
     assert answer.status_code == 204
     narrow = (await web.sign_in(PLAIN, scope="reports:read"))["access_token"]
-    header, claims = parse_jws(right).header, json.loads(decode_segment(right.split(".")[1].encode()))
-
-    def signed(typ: str = "at+jwt", **changed: object) -> str:
-        kept = {name: value for name, value in {**claims, **changed}.items() if value is not None}
-        return web.rooms.keyring.sign(kept, typ=typ, now=now)
-
+    read = parse_jws(right)
+    header, claims = read.header, json.loads(read.payload)
+    signed = partial(signed_anew, web, right)
     past = int((now - timedelta(hours=2)).timestamp())
     other = TestIssuer(web.settings.issuer, web.settings.audience)
     states = {
@@ -151,6 +148,13 @@ async def _tokens(made: Credentials) -> None:
     for carrier, as_field in (("bearer", bearer), ("cookie", cookie)):
         made.bad[carrier] = {state: as_field(token) for state, token in states.items()}
         made.narrow[carrier] = as_field(narrow)
+
+
+def signed_anew(web: Web, token: str, *, typ: str = "at+jwt", **changed: object) -> str:
+    """The claims of a token with some changed (None: left out), signed with the application's own key."""
+    claims = {**json.loads(parse_jws(token).payload), **changed}
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return web.rooms.keyring.sign(kept, typ=typ, now=clock.now())
 
 
 def _x_api_key(text: str) -> dict[str, str]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
+from starlette.requests import HTTPConnection
 
-from service.web.security import ANY, SESSION, Route
-from tests.web.credentials import CARRIERS, CSRF, SCHEME_OF, Credentials, make_credentials
-from tests.web.running import Web, assert_problem, basic
+from service.protocol.errors import CredentialNotAllowed
+from service.web.security import ANY, SESSION, Door, Route
+from tests.web.credentials import CARRIERS, CSRF, SCHEME_OF, Credentials, make_credentials, signed_anew
+from tests.web.running import Web, assert_problem, basic, bearer
 
 pytestmark = pytest.mark.anyio
 
@@ -320,3 +322,25 @@ async def test_an_unknown_scheme_is_no_credential(web: Web) -> None:
     assert_refused(answer, GUARDED["GET", "/users/me"], "not_authenticated", "")
     answer = await web.client.get("/users/me", headers=basic("", ""))
     assert_refused(answer, GUARDED["GET", "/users/me"], "invalid_login", "")
+
+
+async def test_a_token_of_no_session_may_not_do_what_takes_a_person_who_has_signed_in(web: Web) -> None:
+    await web.add_user("sessionless")
+    tokens = await web.sign_in("sessionless")
+    token = signed_anew(web, tokens["access_token"], sid=None)
+    assert (await web.client.get("/users/me", headers=bearer(token))).json()["scheme"] == "bearer"
+    answer = await web.client.get("/users/me/sessions", headers=bearer(token))
+    assert_problem(answer, 403, "credential_not_allowed")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_guard_takes_the_kinds_that_it_names_and_no_other(web: Web, held: Credentials, carrier: str) -> None:
+    fields = [(name.lower().encode(), value.encode()) for name, value in (await held.right(carrier)).items()]
+    for scheme in ANY:
+        scope = {"type": "http", "method": "GET", "headers": fields, "query_string": b"", "app": web.app}
+        guard = Door(frozenset(), (scheme,))
+        if scheme == SCHEME_OF[carrier]:
+            assert (await guard(HTTPConnection(scope))).scheme == scheme
+        else:
+            with pytest.raises(CredentialNotAllowed):
+                await guard(HTTPConnection(scope))

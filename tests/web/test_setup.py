@@ -98,7 +98,7 @@ async def test_the_form_makes_the_administrator_and_the_link_is_used_up(web: Web
     assert "admin:users:write" in scopes
     for dead in (await look(web, token), await send(web, token, username="eve")):
         assert_page(dead, 410)
-        assert "gatepost users create --admin" in dead.text
+        assert "gatepost users create NAME --admin" in dead.text
     assert [user.username for user in await web.rooms.directory.page(search="", after="", limit=9)] == ["ada"]
 
 
