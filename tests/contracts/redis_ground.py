@@ -1,6 +1,6 @@
 """What the Redis contracts stand on: a family and its tokens to try, and a plain client to look and to interfere."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,17 +9,21 @@ from uuid import uuid4
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.crc import key_slot
 from redis.retry import Retry
 
 from service.sessions.families import Family, Outcome
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis import RedisRefreshFamilies
 from service.storage.redis.keyspace import Keyspace
+from tests.servers.valkey import ValkeyCluster
 
 KEYS = Keyspace()
 GRACE = timedelta(seconds=10)
 IDLE = timedelta(days=7)
 LIFE = timedelta(days=30)
+PATIENT = timedelta(seconds=2)
+"""For tests that are not about time: a busy machine may stall a server for longer than the service would wait."""
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -45,7 +49,7 @@ def peek(url: str) -> Any:
     """A plain client of the store, single or cluster."""
     if url.startswith("redis+cluster://"):
         nodes = [ClusterNode(*place.split(":")) for place in url.removeprefix("redis+cluster://").split(",")]
-        return RedisCluster(startup_nodes=nodes)
+        return RedisCluster(startup_nodes=nodes, require_full_coverage=False)
     return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
 
 
@@ -71,9 +75,9 @@ class Held:
 
     async def present(self, generation: int, **changes: Any) -> Outcome:
         """Present the token of this generation."""
-        asked = {"client_id": self.family.client_id, "epoch": 0, "client_epoch": 0, "grace": GRACE, "idle": IDLE}
+        asked: dict[str, Any] = {"epoch": 0, "client_epoch": 0, "grace": GRACE, "idle": IDLE}
         token = RefreshToken(self.family.user_id, self.family.id, generation)
-        return await self.store.rotate(token, **(asked | changes))
+        return await self.store.rotate(token, **({"client_id": self.family.client_id} | asked | changes))
 
     async def advance(self, to: int) -> "Held":
         """Rotate until generation `to` is the current one."""
@@ -104,4 +108,27 @@ class Held:
         return datetime.fromtimestamp(self.raw.pexpiretime(key or self.key) / 1000, UTC)
 
 
-Hold = Callable[..., Awaitable[Held]]
+def move_slot(cluster: ValkeyCluster, key: str, *, halfway: Callable[[], None] = lambda: None) -> None:
+    """Hand the slot of `key` to the next node, keys and all, as an operator would."""
+    slot = key_slot(key.encode())
+    clients = [node.client() for node in cluster.nodes]
+    names = [client.execute_command("CLUSTER MYID") for client in clients]
+    owner = next(place for place, client in enumerate(clients) if holds(client, slot))
+    target = (owner + 1) % len(clients)
+    clients[target].execute_command("CLUSTER SETSLOT", slot, "IMPORTING", names[owner])
+    clients[owner].execute_command("CLUSTER SETSLOT", slot, "MIGRATING", names[target])
+    halfway()
+    while keys := clients[owner].execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
+        place = ("127.0.0.1", cluster.nodes[target].port, "", 0, 1000, "KEYS")
+        clients[owner].execute_command("MIGRATE", *place, *keys)
+    for client in (clients[target], clients[owner], *clients):
+        client.execute_command("CLUSTER SETSLOT", slot, "NODE", names[target])
+    for client in clients:
+        client.close()
+
+
+def holds(client: redis.Redis, slot: int) -> bool:
+    try:
+        return client.execute_command("CLUSTER COUNTKEYSINSLOT", slot) > 0
+    except redis.ResponseError:
+        return False

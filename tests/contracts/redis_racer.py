@@ -18,7 +18,7 @@ from service.storage.redis import RedisLink, RedisRefreshFamilies
 
 async def main(url: str, client_id: str, grace: str, racers: str) -> None:
     families = [line.split() for line in iter(sys.stdin.readline, "\n")]
-    async with RedisLink.from_url(url) as link:
+    async with RedisLink.from_url(url, patience=timedelta(seconds=2)) as link:
         store = RedisRefreshFamilies(link)
         await link.ping()
         print("ready", flush=True)

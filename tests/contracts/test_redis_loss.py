@@ -10,13 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import redis
 from redis.crc import key_slot
 
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Outcome, Repeated, Reused, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies
-from tests.contracts.redis_ground import GRACE, Held, make_family, peek
+from tests.contracts.redis_ground import GRACE, KEYS, PATIENT, Held, make_family, move_slot, peek
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +47,7 @@ async def hold_on() -> AsyncIterator[HoldOn]:
     async with AsyncExitStack() as stack:
 
         async def hold(url: str) -> Held:
-            link = await stack.enter_async_context(RedisLink.from_url(url))
+            link = await stack.enter_async_context(RedisLink.from_url(url, patience=PATIENT))
             raw = peek(url)
             stack.callback(raw.close)
             held = await Held(RedisRefreshFamilies(link), raw).open()
@@ -165,7 +164,7 @@ async def test_a_replica_that_was_promoted_sends_to_sql(make_server: MakeServer,
         assert client.execute_command("WAIT 1 1000") == 1
     first.kill()
     replicate(second, None)
-    async with RedisLink.from_url(second.url) as link:
+    async with RedisLink.from_url(second.url, patience=PATIENT) as link:
         moved = Held(RedisRefreshFamilies(link), peek(second.url), held.family)
         assert await moved.present(9) == Unsure("stale")
         await ask_sql(moved)
@@ -199,32 +198,6 @@ async def test_a_server_that_became_a_replica_is_not_used(make_server: MakeServe
     assert await when_back(held, 9) == Unsure("absent")
     await ask_sql(held)
     await assert_only_the_ninth_works(held)
-
-
-def move_slot(cluster: ValkeyCluster, key: str, *, halfway: Callable[[], None] = lambda: None) -> None:
-    """Hand the slot of `key` to the next node, keys and all, as an operator would."""
-    slot = key_slot(key.encode())
-    clients = [node.client() for node in cluster.nodes]
-    names = [client.execute_command("CLUSTER MYID") for client in clients]
-    owner = next(place for place, client in enumerate(clients) if holds(client, slot))
-    target = (owner + 1) % len(clients)
-    clients[target].execute_command("CLUSTER SETSLOT", slot, "IMPORTING", names[owner])
-    clients[owner].execute_command("CLUSTER SETSLOT", slot, "MIGRATING", names[target])
-    halfway()
-    while keys := clients[owner].execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
-        place = ("127.0.0.1", cluster.nodes[target].port, "", 0, 1000, "KEYS")
-        clients[owner].execute_command("MIGRATE", *place, *keys)
-    for client in (clients[target], clients[owner], *clients):
-        client.execute_command("CLUSTER SETSLOT", slot, "NODE", names[target])
-    for client in clients:
-        client.close()
-
-
-def holds(client: redis.Redis, slot: int) -> bool:
-    try:
-        return client.execute_command("CLUSTER COUNTKEYSINSLOT", slot) > 0
-    except redis.ResponseError:
-        return False
 
 
 async def test_a_family_whose_slot_moved_is_found_and_sends_to_sql(
@@ -282,3 +255,23 @@ async def test_a_dead_node_takes_only_its_own_families_along(
     assert await when_back(lost, 0) == Unsure("absent")
     await lost.restore(1, reached_at=datetime.now(UTC))
     assert await lost.present(1) == Rotated(lost.family, 2)
+
+
+async def test_a_slot_that_nobody_held_is_used_once_somebody_does(
+    own_valkey_cluster: ValkeyCluster, hold_on: HoldOn
+) -> None:
+    family = make_family()
+    slot = key_slot(KEYS.family(family.user_id, family.id).encode())
+    for node in own_valkey_cluster.nodes:
+        with node.client() as client:
+            client.config_set("cluster-require-full-coverage", "no")
+            client.execute_command("CLUSTER DELSLOTS", slot)
+    held = await hold_on(own_valkey_cluster.url)  # of another user
+    orphan = Held(held.store, held.raw, family)
+    with pytest.raises(StoreUnavailable):
+        await orphan.open()
+    with own_valkey_cluster.nodes[0].client() as client:
+        client.execute_command("CLUSTER ADDSLOTS", slot)
+    assert await when_back(orphan, 0) == Unsure("absent")
+    await orphan.open()
+    assert await orphan.present(0) == Rotated(family, 1)

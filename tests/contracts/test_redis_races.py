@@ -13,7 +13,7 @@ import pytest
 
 from service.sessions.families import Closed, Outcome, Repeated, Reused, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies
-from tests.contracts.redis_ground import GRACE, IDLE, Held, make_family, peek
+from tests.contracts.redis_ground import GRACE, IDLE, PATIENT, Held, make_family, peek
 
 pytestmark = pytest.mark.anyio
 RACERS = 64
@@ -23,7 +23,7 @@ ROUNDS = 40
 @pytest.fixture
 async def stores(redis_backend: str) -> AsyncIterator[list[RedisRefreshFamilies]]:
     """The same store over four links."""
-    links = [RedisLink.from_url(redis_backend) for _ in range(4)]
+    links = [RedisLink.from_url(redis_backend, patience=PATIENT) for _ in range(4)]
     yield [RedisRefreshFamilies(link) for link in links]
     for link in links:
         await link.close()

@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import Sentinel
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 _CONNECT_TIMEOUT = 0.25
+_USUAL_PORTS = {"sentinel": "26379", "cluster": "6379"}
 
 
 class Layout(Enum):
@@ -51,7 +52,8 @@ def parse_address(url: str) -> Address:
 
     `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix://[user:password@]/path?db=0`;
     `redis+sentinel://[user:password@]host:port,host:port/service[/db]`, `redis+cluster://[user:password@]host:port,…`,
-    both also with `rediss+`. A query may carry what redis-py takes there, as `ssl_ca_certs`.
+    both also with `rediss+`. A query may carry options of a redis-py connection, as `ssl_ca_certs`. Sentinels are asked
+    with TLS when the servers are, and without a password.
     """
     scheme, _, layout = urlsplit(url).scheme.partition("+")
     if not layout:
@@ -60,7 +62,7 @@ def parse_address(url: str) -> Address:
         raise ValueError(f"Redis URL scheme {scheme}+{layout} is not known")
     parts = urlsplit(url)
     user_info, _, host_list = parts.netloc.rpartition("@")
-    hosts = tuple(_host(text) for text in host_list.split(","))
+    hosts = tuple(_host(text, usual_port=_USUAL_PORTS[layout]) for text in host_list.split(","))
     service, _, db = parts.path.strip("/").partition("/")
     if layout == "cluster":
         service, db = "", service
@@ -76,7 +78,7 @@ def parse_address(url: str) -> Address:
 def _address(layout: Layout, url: str, hosts: tuple[tuple[str, int], ...], service: str) -> Address:
     options: dict[str, Any] = dict(parse_url(url))
     connection_class = options.pop("connection_class", Connection)
-    return Address(
+    address = Address(
         layout=layout,
         hosts=hosts,
         service=service,
@@ -92,12 +94,17 @@ def _address(layout: Layout, url: str, hosts: tuple[tuple[str, int], ...], servi
             "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         },
     )
+    try:
+        address.dial_single()
+    except TypeError as error:  # its words name the option, not the value
+        raise ValueError(f"a Redis connection takes no such option: {error}") from None
+    return address
 
 
-def _host(text: str) -> tuple[str, int]:
+def _host(text: str, *, usual_port: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon:
-        host, port = text, "6379"
+        host, port = text, usual_port
     if not host or not port.isdigit():
         raise ValueError("a Redis URL needs host:port, with a comma between two")
     return host.strip("[]"), int(port)
@@ -110,16 +117,18 @@ class SentinelDialler:
         options = dict(address.options)
         for name in ("host", "port", "path"):
             options.pop(name, None)
+        secure = {"ssl": True} if issubclass(address.connection_class, SSLConnection) else {}
         self._sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py left it untyped
             address.hosts,
             sentinel_kwargs={
+                **secure,
+                **{name: value for name, value in options.items() if name.startswith("ssl_")},
                 "socket_timeout": _CONNECT_TIMEOUT,
                 "socket_connect_timeout": _CONNECT_TIMEOUT,
                 "retry": Retry(NoBackoff(), 0),
                 "maint_notifications_config": MaintNotificationsConfig(enabled=False),
             },
         )
-        secure = {"ssl": True} if "ssl" in address.connection_class.__name__.lower() else {}
         self._pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]  # as above
             address.service, self._sentinel, **secure, **options
         )

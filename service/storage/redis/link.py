@@ -18,7 +18,8 @@ from service.storage.redis.routes import ClusterRoutes, OneServer, Routes
 from service.storage.redis.scripts import Command
 from service.storage.redis.wire import Reply, Wire
 
-PATIENCE = timedelta(milliseconds=250)
+PATIENCE = timedelta(milliseconds=500)
+"""How long one answer is waited for. Nothing is asked twice, so this is all the time that a busy host gets."""
 
 
 @dataclass(frozen=True, slots=True)

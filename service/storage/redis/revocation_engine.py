@@ -11,7 +11,7 @@ from service.storage.redis.keyspace import MARGIN, PREFIX, STREAM_LENGTH, Keyspa
 from service.storage.redis.link import RedisLink
 from service.storage.redis.scripts import APPEND, CLOSE, RAISE, Command
 from service.storage.redis.times import for_script, from_micros, to_micros
-from service.storage.redis.wire import Reply, Wire
+from service.storage.redis.wire import Reply
 
 _BATCH = 200
 _BLOCK = timedelta(milliseconds=900)
@@ -85,10 +85,10 @@ class RedisRevocationEngine:
 
     async def _tail(self) -> AsyncIterator[Sequence[Recorded]]:
         stream = self._keys.stream
+        newest = await self._newest()
+        if self._position is None:
+            self._position = newest
         async with self._link.own_wire(stream, patience=_BLOCK_PATIENCE) as wire:
-            newest = await self._newest(wire)
-            if self._position is None:
-                self._position = newest
             while True:
                 if newest < self._position:  # the stream was lost or rolled back: what it holds now may all be new
                     self._position = _START
@@ -96,21 +96,22 @@ class RedisRevocationEngine:
                 place = f"{self._position[0]}-{self._position[1]}"
                 [reply] = await wire.ask([(*asked, "STREAMS", stream, place)])
                 if reply is None:
-                    newest = await self._newest(wire)
+                    newest = await self._newest()
                     yield ()
                     continue
                 newest, entries = _read_entries(reply)
                 self._position = newest
                 yield entries
 
-    async def _newest(self, wire: Wire) -> Position:
-        [reply] = await wire.ask([("XREVRANGE", self._keys.stream, "+", "-", "COUNT", 1)])
+    async def _newest(self) -> Position:
+        """The last id in the stream. Asked over the link, which in a cluster finds where the stream has moved."""
+        reply = await self._link.ask(self._keys.stream, ("XREVRANGE", self._keys.stream, "+", "-", "COUNT", 1))
         match reply:
             case []:
                 return _START
             case [[bytes(place), _]]:
                 return _position(place)
-        raise StoreUnavailable("redis", detail=f"the stream of revocations cannot be read: {reply}")
+        raise StoreUnavailable("redis", detail="the stream of revocations cannot be read")
 
 
 def _epoch(reply: Reply) -> int:

@@ -82,9 +82,13 @@ class ClusterRoutes:
 
     async def lane(self, key: str) -> Lane:
         """The lane to the primary that is believed to hold the key."""
-        if not self._slots.primaries:
+        node = self._slots.find(key)
+        if node is None:
             await self._load()
-        return self._lane_to(self._slots.node_of(key))
+            node = self._slots.find(key)
+        if node is None:
+            raise StoreUnavailable("redis", detail="a slot of the cluster is held by nobody")
+        return self._lane_to(node)
 
     async def lanes(self) -> Sequence[Lane]:
         """The lanes to all primaries."""

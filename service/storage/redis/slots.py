@@ -12,26 +12,20 @@ Node = tuple[str, int]
 
 
 class SlotMap:
-    """The primaries by slot. It may be out of date at any time: servers correct it by answering MOVED."""
+    """The primaries by slot, and all of them in a stable order. Out of date at any time: servers answer MOVED then."""
 
     def __init__(self) -> None:
         self._nodes: list[Node | None] = [None] * SLOTS
+        self.primaries: tuple[Node, ...] = ()
 
-    @property
-    def primaries(self) -> tuple[Node, ...]:
-        """Every primary that holds a slot, in a stable order."""
-        return tuple(sorted({node for node in self._nodes if node is not None}))
-
-    def node_of(self, key: str) -> Node:
-        """The primary that holds the key. Raises `StoreUnavailable` when none is known to."""
-        node = self._nodes[key_slot(key.encode())]
-        if node is None:
-            raise StoreUnavailable("redis", detail="a slot of the cluster is held by nobody")
-        return node
+    def find(self, key: str) -> Node | None:
+        """The primary that is believed to hold the key, or None when none is known to."""
+        return self._nodes[key_slot(key.encode())]
 
     def move(self, slot: int, node: Node) -> None:
         """Take in one correction."""
         self._nodes[slot] = node
+        self.primaries = tuple(sorted({*self.primaries, node}))
 
     def replace(self, reply: Reply, *, asked: Node) -> None:
         """Take in the answer of `CLUSTER SLOTS` that the server at `asked` gave. Raises `StoreUnavailable` when it is
@@ -49,3 +43,4 @@ class SlotMap:
         if not any(nodes) or len(nodes) != SLOTS:
             raise StoreUnavailable("redis", detail="the cluster holds no slots")
         self._nodes = nodes
+        self.primaries = tuple(sorted({node for node in nodes if node is not None}))
