@@ -130,10 +130,11 @@ class Keyring:
         self.version += 1
 
     def _current(self, algorithm: str, now: datetime) -> SigningKey | None:
-        usable = [
-            key for key in self._known if key.algorithm == algorithm and key.signs(now) and key.kid in self._signers
-        ]
-        return max(usable, key=lambda key: key.signs_from, default=None)
+        """The newest that signs now; if none does (the clock was set back, or the key before was lost), the next."""
+        usable = [key for key in _living(self._known, algorithm, now) if key.kid in self._signers]
+        usable = [key for key in usable if key.signs_until is None or now < key.signs_until]
+        signing = [key for key in usable if key.signs_from <= now]
+        return max(signing, key=_signs_from, default=min(usable, key=_signs_from, default=None))
 
     def _is_due(self, living: Sequence[SigningKey], now: datetime) -> bool:
         """Whether no key of these will sign on, or the one that will is old enough for a successor."""
@@ -148,7 +149,7 @@ class Keyring:
         async with self._acts.begin(now) as act:
             living = _living(await self._stored.all_locked(act.tx), algorithm, now)
             if only_if_due and not self._is_due(living, now):
-                newest = max(living, key=lambda key: key.signs_from)
+                newest = max(living, key=_signs_from)
             else:
                 newest = replace(newest, signs_from=_takes_over(living, lead=lead, now=now))
                 ends = {"signs_until": newest.signs_from, "verifies_until": newest.signs_from + self._token_life}
@@ -172,6 +173,10 @@ class Keyring:
 
 def _living(keys: Sequence[SigningKey], algorithm: str, now: datetime) -> list[SigningKey]:
     return [key for key in keys if key.algorithm == algorithm and key.verifies(now)]
+
+
+def _signs_from(key: SigningKey) -> datetime:
+    return key.signs_from
 
 
 def _takes_over(living: Sequence[SigningKey], *, lead: timedelta, now: datetime) -> datetime:
