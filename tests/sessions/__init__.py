@@ -1,0 +1,1 @@
+"""Refresh tokens, their rotation, and the ends of a session."""
