@@ -36,9 +36,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get(
-    "/readyz", summary="Can the service do its work", dependencies=[public], responses={503: {"model": Ready}}
-)
+@router.get("/readyz", summary="Can the service do its work", dependencies=[public], responses={503: {"model": Ready}})
 async def readyz(request: Request, response: Response) -> Ready:
     """200 when this worker can do all of its work, else 503 with what it lacks."""
     found: Readiness = await request.app.state.readiness()
