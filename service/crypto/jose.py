@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jwk
 from jose.backends.base import Key
+from jose.exceptions import JWKError
 
-from gatepost.keys import KeySet, VerificationKey
+from gatepost.keys import KeySet, UnusableKeyError, VerificationKey
 from service.crypto.sealing import Sealer, Unsealable
 from service.keys.signing_key import SigningKey
 
@@ -51,21 +52,21 @@ class JoseForge:
         """Raises `ValueError` when the private part cannot be opened under the configured secrets."""
         try:
             private = self._sealer.open(key.sealed, place=_place(key.kid))
-        except Unsealable as problem:
+            material = private if key.algorithm == "HS256" else private.decode()
+            return JoseSigner(key.kid, key.algorithm, jwk.construct(material, key.algorithm))
+        except (Unsealable, JWKError) as problem:
             raise ValueError(f"signing key {key.kid}: {problem}") from None
-        material = private if key.algorithm == "HS256" else private.decode()
-        return JoseSigner(key.kid, key.algorithm, jwk.construct(material, key.algorithm))
 
     def verifying(self, keys: Sequence[SigningKey]) -> KeySet:
-        """Symmetric keys that cannot be opened are left out: their tokens are refused as unknown."""
+        """Keys that cannot be opened or read are left out: their tokens are refused as unknown."""
         return KeySet(found for key in keys if (found := self._verifying(key)) is not None)
 
     def _verifying(self, key: SigningKey) -> VerificationKey | None:
-        if key.algorithm != "HS256":
-            return VerificationKey.from_jwk(key.public_jwk)
         try:
+            if key.algorithm != "HS256":
+                return VerificationKey.from_jwk(key.public_jwk)
             return VerificationKey.symmetric(key.kid, self._sealer.open(key.sealed, place=_place(key.kid)))
-        except Unsealable:
+        except (Unsealable, UnusableKeyError):
             return None
 
 

@@ -124,9 +124,9 @@ class Keyring:
                     self._signers[key.kid] = self._forge.signing(key)
                 except ValueError as problem:
                     _log.error("signing key cannot be opened", kid=key.kid, reason=str(problem))
+        self.keys = self._forge.verifying(known)
         self._known = known
         self._signers = {key.kid: self._signers[key.kid] for key in known if key.kid in self._signers}
-        self.keys = self._forge.verifying(known)
         self.version += 1
 
     def _current(self, algorithm: str, now: datetime) -> SigningKey | None:
