@@ -1,0 +1,1 @@
+"""Signing keys over a real ledger: first keys, rotation, loss."""
