@@ -1,0 +1,1 @@
+"""Access tokens: what is put into one, and how one is read back and remembered."""
