@@ -108,7 +108,7 @@ class LogSettings(Group):
 
 
 class Settings(Group):
-    """The whole configuration."""
+    """The service as a whole."""
 
     mode: Literal["local", "production"] = Field(
         "local", description="local brings its own stores and secrets; production refuses what is unsafe."

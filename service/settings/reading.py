@@ -93,10 +93,12 @@ def _validated(values: dict[str, Any], mistakes: list[str]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as problem:
+        found: dict[tuple[str, ...], str] = {}
         for error in problem.errors(include_input=False, include_url=False):
             path = tuple(str(part) for part in error["loc"][:2] if isinstance(part, str))
-            name = PREFIX + "__".join(path).upper()
-            mistakes.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
+            found.setdefault(path, error["msg"].removeprefix("Value error, "))
+        for path, message in found.items():
+            mistakes.append(f"{PREFIX}{'__'.join(path).upper()}: {message}")
             _drop(values, path)
         return _validated(values, mistakes)
 

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -31,6 +31,16 @@ def _parse_words(value: object) -> object:
     if isinstance(value, str) and not value.lstrip().startswith("["):
         return [word.strip() for word in value.split(",") if word.strip()]
     return _parse_json(value)
+
+
+def _parse_networks(value: object) -> object:
+    words = _parse_words(value)
+    if not isinstance(words, list):
+        return words
+    try:
+        return [ip_network(word) for word in words]
+    except ValueError:
+        raise ValueError("a network is an address or a prefix, such as 10.0.0.0/8") from None
 
 
 def _parse_json(value: object) -> object:
@@ -65,7 +75,7 @@ def format_span(span: timedelta) -> str:
 
 Span = Annotated[timedelta, BeforeValidator(_parse_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_words)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_words)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_networks)]
 Algorithm = Literal["ES256", "RS256", "HS256"]
 Algorithms = Annotated[tuple[Algorithm, ...], BeforeValidator(_parse_words), Field(min_length=1)]
 Descriptions = Annotated[dict[str, str], BeforeValidator(_parse_json)]

@@ -1,0 +1,1 @@
+"""Tests of the command line and of starting and stopping, by the real processes."""

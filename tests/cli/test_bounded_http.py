@@ -1,0 +1,112 @@
+"""What may come before a request is whole: how much, how many, how long. uvicorn's server, a small application."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from service.cli import bounded_http
+from service.cli.bounded_http import LONGEST_HEAD, MOST_FIELDS, BoundedHttp, drop_slow
+
+pytestmark = pytest.mark.anyio
+PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the body, and answers with its size."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    body = str(size).encode()
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(application, http=BoundedHttp, lifespan="off", ws="none", log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server._serve([listener]))
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        await serving
+    assert BoundedHttp.alive == set()
+
+
+async def answer_to(port: int, *parts: bytes) -> bytes:
+    """Everything that comes back until the server hangs up, or has been silent for a while."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        while part := await asyncio.wait_for(reader.read(65_536), 0.5):
+            answer += part
+    except (TimeoutError, ConnectionError):
+        pass
+    writer.close()
+    return answer
+
+
+async def test_ordinary_requests_pass_one_after_the_other_and_pipelined(port: int) -> None:
+    posted = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+    answer = await answer_to(port, posted + PLAIN[:20], PLAIN[20:] + PLAIN)
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert b"\r\n\r\n200000HTTP/1.1" in answer
+
+
+async def test_a_request_line_and_fields_at_the_bound_pass_and_above_are_refused(port: int) -> None:
+    def request(fields: int, size: int) -> bytes:
+        head = [b"GET / HTTP/1.1", b"Host: a", *[b"F%d: x" % number for number in range(fields - 2)]]
+        used = sum(len(name) + len(value) for name, _, value in (line.partition(b": ") for line in head[1:])) + len(
+            "/B"
+        )
+        return b"\r\n".join([*head, b"B: " + b"x" * (size - used), b"", b""])
+
+    assert (await answer_to(port, request(MOST_FIELDS, LONGEST_HEAD))).startswith(b"HTTP/1.1 200")
+    for refused in (request(MOST_FIELDS + 1, 4_000), request(10, LONGEST_HEAD + 1), request(5_000, 100_000)):
+        answer = await answer_to(port, refused + PLAIN)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_field_that_never_ends_is_cut_off(port: int) -> None:
+    answer = await answer_to(port, b"GET / HTTP/1.1\r\nHost: a\r\nF: ", *[b"x" * 9_000] * 4)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("begun", [b"", PLAIN[:10], b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"])
+async def test_a_request_that_takes_too_long_is_cut_off(
+    port: int, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = asyncio.create_task(answer_to(port, begun))
+    await asyncio.sleep(0.2)
+    await drop_slow()
+    assert len(BoundedHttp.alive) == 1
+    monkeypatch.setattr(bounded_http, "SLOWEST_REQUEST", 0.1)
+    await drop_slow()
+    answer = await asking
+    assert answer == b"" if begun.endswith(b"ab") else answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_connection_that_waits_between_requests_is_left_alone(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2):
+        writer.write(PLAIN)
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.2)
+        monkeypatch.setattr(bounded_http, "SLOWEST_REQUEST", 0.1)
+        await drop_slow()
+    writer.close()
