@@ -214,7 +214,7 @@ def create_app(settings: Settings) -> Edge:
     outer = with_cors(app, settings.server.cors_origins)
     return Edge(
         outer,
-        hot={VERIFY_PATH: VerifyEndpoint(gate)},
+        hot={VERIFY_PATH: VerifyEndpoint(gate, secure=settings.secure)},
         secure=settings.secure,
         max_body=settings.server.max_body,
     )

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -15,6 +16,9 @@ _SECRETS = re.compile(
 )
 _HIDDEN = "[hidden]"
 
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request being served, for every line that is logged meanwhile."""
+
 
 def redact(text: str) -> str:
     """The text with everything that looks like a credential replaced."""
@@ -23,6 +27,12 @@ def redact(text: str) -> str:
 
 def _redacted(_: Any, __: str, line: str) -> str:
     return redact(line)
+
+
+def _with_request_id(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if current := request_id.get():
+        event["request_id"] = current
+    return event
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -41,7 +51,7 @@ def configure_logs(*, level: str, form: str) -> None:
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     rendered = [structlog.processors.format_exc_info, renderer, _redacted]
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, stamp, *rendered],
+        processors=[_with_request_id, structlog.processors.add_log_level, stamp, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -30,6 +30,11 @@ class Resolver:
         self._basic = basic
         self._bearer = bearer
 
+    def recall(self, authorization: bytes, *, now: datetime) -> Principal | None:
+        """The caller behind this field, the only credential of its request, when that is an access token which was
+        judged before and nothing has changed since. None says nothing: `resolve` decides."""
+        return self._bearer.recall(authorization[7:], now=now) if authorization[:7] == b"Bearer " else None
+
     async def resolve(self, presented: Presented, *, address: Callable[[], str], now: datetime) -> Principal:
         """The caller.
 

@@ -2,42 +2,59 @@
 the last net under everything."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import logs
+from service.protocol.errors import Refusal
 from service.web.errors import REQUEST_ID, problem, render_refusal
-from service.web.refusals import BodyTooLarge
 from service.web.strict_body import bounded
 
 _log = structlog.get_logger("gatepost.web")
 _REQUEST_ID_FIELD = b"x-request-id"
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
-_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+
+Field = tuple[bytes, bytes]
+HotEndpoint = Callable[[Scope], Awaitable[tuple[Sequence[Field], bytes]]]
+"""Answers 200 with these fields, which are `completed`, and this body, or raises a `Refusal`."""
+
+_ALWAYS: tuple[Field, ...] = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_HTTPS_ONLY: Field = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_UNLESS_GIVEN: tuple[Field, ...] = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+def completed(headers: Iterable[Field], *, secure: bool) -> list[Field]:
+    """The fields of an answer with those that every answer carries, but for its request id."""
+    whole = [*headers]
+    given = {name for name, _ in whole}
+    whole += _ALWAYS
+    if secure:
+        whole.append(_HTTPS_ONLY)
+    whole += [field for field in _UNLESS_GIVEN if field[0] not in given]
+    return whole
 
 
 class Edge:
-    """Wraps the whole application. `hot` maps exact paths to ASGI endpoints that no other layer needs to see.
+    """Wraps the whole application. `hot` maps exact paths to endpoints that no other layer needs to see.
 
     `max_body` is the longest request body, in bytes.
     """
 
-    def __init__(self, app: ASGIApp, *, hot: Mapping[str, ASGIApp], secure: bool, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, *, hot: Mapping[str, HotEndpoint], secure: bool, max_body: int) -> None:
         self._app = app
         self._hot = hot
         self._max_body = max_body
         self._start = secrets.token_hex(6).encode()
         self._count = count(1)
-        self._always: list[tuple[bytes, bytes]] = [
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-        ]
-        if secure:
-            self._always.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
+        self._secure = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; lifespan passes through, websockets are closed."""
@@ -45,17 +62,21 @@ class Edge:
             await self._other(scope, receive, send)
             return
         request_id = self._request_id(scope["headers"])
-        scope[REQUEST_ID] = request_id.decode()
         is_head = scope["method"] == "HEAD"
         if is_head:
-            scope["method"] = "GET"
-        outgoing = _Outgoing(send, [(_REQUEST_ID_FIELD, request_id), *self._always], bodiless=is_head)
-        structlog.contextvars.bind_contextvars(request_id=scope[REQUEST_ID])
+            scope = {**scope, "method": "GET"}  # a copy: the server still has to know that no body follows
+        scope[REQUEST_ID] = request_id.decode()
+        outgoing = _Outgoing(send, request_id, secure=self._secure, bodiless=is_head)
+        logged = logs.request_id.set(scope[REQUEST_ID])
         try:
+            hot = self._hot.get(scope["path"])
+            if hot is not None:
+                await outgoing.send_whole(*await hot(scope))
+                return
             if scope["method"] != "GET":
                 receive = bounded(receive, scope, self._max_body)
-            await self._hot.get(scope["path"], self._app)(scope, receive, outgoing)
-        except BodyTooLarge as refusal:
+            await self._app(scope, receive, outgoing)
+        except Refusal as refusal:
             await render_refusal(scope, refusal)(scope, receive, outgoing)
         except Exception:
             _log.exception("unforeseen", path=scope["path"])
@@ -65,7 +86,7 @@ class Edge:
                 )
                 await answer(scope, receive, outgoing)
         finally:
-            structlog.contextvars.clear_contextvars()
+            logs.request_id.reset(logged)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -84,23 +105,27 @@ class Edge:
 class _Outgoing:
     """The send of one request: adds the fields that are missing, drops the body of an answer to HEAD."""
 
-    __slots__ = ("_bodiless", "_fields", "_send", "started")
+    __slots__ = ("_bodiless", "_request_id", "_secure", "_send", "started")
 
-    def __init__(self, send: Send, fields: list[tuple[bytes, bytes]], *, bodiless: bool) -> None:
+    def __init__(self, send: Send, request_id: bytes, *, secure: bool, bodiless: bool) -> None:
         self._send = send
-        self._fields = fields
+        self._request_id = request_id
+        self._secure = secure
         self._bodiless = bodiless
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = message["headers"] = [*message.get("headers", ()), *self._fields]
-            names = {name for name, _ in headers}
-            if b"cache-control" not in names:
-                headers.append((b"cache-control", b"no-store"))
-            if b"content-security-policy" not in names:
-                headers.append((b"content-security-policy", _POLICY))
+            headers = message["headers"] = completed(message.get("headers", ()), secure=self._secure)
+            headers.append((_REQUEST_ID_FIELD, self._request_id))
         elif self._bodiless and message.get("body"):
             message = {**message, "body": b""}
         await self._send(message)
+
+    async def send_whole(self, headers: Sequence[Field], body: bytes) -> None:
+        """A 200 whose fields are completed already."""
+        self.started = True
+        fields = [*headers, (_REQUEST_ID_FIELD, self._request_id)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": fields})
+        await self._send({"type": "http.response.body", "body": b"" if self._bodiless else body})

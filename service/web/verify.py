@@ -2,14 +2,15 @@
 
 import json
 from collections import OrderedDict
+from functools import lru_cache
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope
 
 from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
-from service.protocol.errors import InsufficientScope, InvalidRequest, Refusal
+from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
-from service.web.errors import render_refusal
+from service.web.edge import Field, completed
 from service.web.refusals import MethodNotAllowed
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 
@@ -25,56 +26,48 @@ class VerifyEndpoint:
     field here.
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, *, secure: bool) -> None:
         self._gate = gate
-        self._rendered: OrderedDict[int, tuple[Principal, list[tuple[bytes, bytes]], bytes]] = OrderedDict()
+        self._secure = secure
+        self._rendered: OrderedDict[int, tuple[Principal, list[Field], bytes]] = OrderedDict()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        try:
-            principal = await self._passing(scope)
-        except Refusal as refusal:
-            await render_refusal(scope, refusal)(scope, receive, send)
-            return
-        headers, body = self._answer(principal)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _passing(self, scope: Scope) -> Principal:
-        scope[GUARDED_BY] = _DOOR
+    async def __call__(self, scope: Scope) -> tuple[list[Field], bytes]:
+        """The fields and the body of one answer. Raises the refusals of a guarded route, and `MethodNotAllowed`."""
+        door = scope[GUARDED_BY] = _DOOR
         if scope["method"] != "GET":
             raise MethodNotAllowed("GET, HEAD")
-        if not scope["query_string"]:
-            return await self._gate.principal(scope)
-        needed = _needed(scope["query_string"])
-        scope[GUARDED_BY] = Door(needed, ANY)
+        if scope["query_string"]:
+            door = scope[GUARDED_BY] = _door(scope["query_string"])
         principal = await self._gate.principal(scope)
-        if not needed <= principal.scopes:
-            raise InsufficientScope(needed)
-        return principal
+        if not door.needed <= principal.scopes:
+            raise InsufficientScope(door.needed)
+        return self._answer(principal)
 
-    def _answer(self, principal: Principal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    def _answer(self, principal: Principal) -> tuple[list[Field], bytes]:
         """The rendered answer. Principals of remembered credentials are the same object on every request."""
         known = self._rendered.get(id(principal))
         if known is None or known[0] is not principal:
-            known = (principal, *_render(principal))
+            headers, body = _render(principal)
+            known = (principal, completed(headers, secure=self._secure), body)
             self._rendered[id(principal)] = known
             if len(self._rendered) > _REMEMBERED:
                 self._rendered.popitem(last=False)
         return known[1], known[2]
 
 
-def _needed(query: bytes) -> frozenset[str]:
+@lru_cache(256)
+def _door(query: bytes) -> Door:
+    """What a query asks for. Raises `InvalidRequest`."""
     values = find_values(query, "scope")
     if len(values) > 1:
         raise InvalidRequest(public="Send scope once.")
     try:
-        return frozenset(parse_scope(values[0])) if values else frozenset()
+        return Door(frozenset(parse_scope(values[0])), ANY) if values else _DOOR
     except ScopeSyntaxError:
         raise InvalidRequest(public="The scope is malformed.") from None
 
 
-def _render(principal: Principal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def _render(principal: Principal) -> tuple[list[Field], bytes]:
     scopes = format_scope(principal.scopes)
     shown = {
         "sub": principal.subject,

@@ -1,0 +1,99 @@
+"""A token that was judged before is answered from memory; whatever changes its standing is seen on the next request."""
+
+import asyncio
+from datetime import timedelta
+
+import jwt
+import pytest
+
+from service import clock
+from service.clients.client import FIRST_PARTY
+from service.tokens.issue import AccessTokenIssuer
+from tests.web.running import Web, bearer
+
+pytestmark = pytest.mark.anyio
+
+
+async def signed_in(web: Web, username: str) -> dict[str, str]:
+    """The Authorization field of a token that `/auth/verify` and a route have already let in."""
+    await web.add_user(username)
+    fields = await web.token(username)
+    for _ in range(2):
+        assert await statuses(web, fields) == (200, 200)
+    return fields
+
+
+def read_header(fields: dict[str, str]) -> dict[str, str]:
+    """The JOSE header of the token in an Authorization field."""
+    header: dict[str, str] = jwt.get_unverified_header(fields["Authorization"].removeprefix("Bearer "))
+    return header
+
+
+async def statuses(web: Web, fields: dict[str, str]) -> tuple[int, int]:
+    """What the hot endpoint and a guarded route say."""
+    hot = await web.client.get("/auth/verify", headers=fields)
+    route = await web.client.get("/users/me", headers=fields)
+    return hot.status_code, route.status_code
+
+
+async def test_a_logout_is_seen_by_the_next_request(web: Web) -> None:
+    fields, other = await signed_in(web, "remembered-a"), await signed_in(web, "remembered-b")
+    assert (await web.client.post("/auth/logout", headers=fields)).status_code == 204
+    assert await statuses(web, fields) == (401, 401)
+    assert await statuses(web, other) == (200, 200)
+
+
+async def test_a_compromised_signing_key_is_seen_by_the_next_request(web: Web) -> None:
+    fields = await signed_in(web, "remembered-key")
+    kid = read_header(fields)["kid"]
+    await web.rooms.keyring.retire_compromised(kid, now=clock.now())
+    assert await statuses(web, fields) == (401, 401)
+
+
+async def test_a_token_dies_with_the_second_of_its_exp(web: Web) -> None:
+    user = await web.add_user("remembered-exp")
+    issuer = AccessTokenIssuer(
+        web.rooms.keyring, issuer=web.settings.issuer, audience=web.settings.audience, life=timedelta(seconds=2)
+    )
+    now = clock.now()
+    made = issuer.issue(subject=user.id, client_id=FIRST_PARTY, scopes=frozenset(), epoch=user.epoch, now=now)
+    fields = bearer(made.token)
+    assert await statuses(web, fields) == (200, 200)
+    dies = int(now.timestamp()) + 2
+    while clock.now().timestamp() < dies:
+        last = await statuses(web, fields)
+        await asyncio.sleep(0.05)
+    assert last in {(200, 200), (200, 401), (401, 401)}
+    assert await statuses(web, fields) == (401, 401)
+
+
+@pytest.mark.spec("RFC 6750 §2")
+@pytest.mark.parametrize("second", [("Authorization", None), ("X-API-Key", "gp_key_x"), ("Cookie", "gp_access=x")])
+async def test_a_remembered_token_beside_another_credential_is_still_400(
+    web: Web, second: tuple[str, str | None]
+) -> None:
+    fields = await signed_in(web, f"remembered-{second[0].lower()}")
+    name, value = second
+    sent = [*fields.items(), (name, value or fields["Authorization"])]
+    for path in ("/auth/verify", "/users/me"):
+        answer = await web.client.get(path, headers=sent)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+async def test_what_only_resembles_a_remembered_token_is_refused(web: Web) -> None:
+    token = (await signed_in(web, "remembered-like"))["Authorization"].removeprefix("Bearer ")
+    for near in (token + "=", token[:-1], " " + token, token + " x", f"{token},{token}", token.swapcase()):
+        assert await statuses(web, bearer(near)) == (401, 401), near
+    assert await statuses(web, {"Authorization": f"bEARER {token}"}) == (200, 200)
+    assert await statuses(web, {"Authorization": f"Basic {token}"}) == (401, 401)
+
+
+async def test_scopes_are_judged_anew_for_each_query(web: Web) -> None:
+    fields = await signed_in(web, "remembered-scope")
+    asked = {"account:read": 200, "account:read account:write": 200, "orders:read": 403, "two  blanks": 400, "": 200}
+    for _ in range(2):
+        for scope, status in asked.items():
+            answer = await web.client.get("/auth/verify", params={"scope": scope}, headers=fields)
+            assert answer.status_code == status, scope
+        twice = await web.client.get("/auth/verify?scope=account:read&scope=account:read", headers=fields)
+        assert twice.status_code == 400
