@@ -45,9 +45,10 @@ class ApiKeys(Protocol):
         """Raises `NotFound` for an unknown, revoked or another person's key."""
 
     async def replace_secret(
-        self, tx: Transaction, key_id: str, *, user_id: str, digest: bytes, hint: str, old_until: datetime
+        self, tx: Transaction, key_id: str, *, user_id: str, digest: bytes, hint: str, old_until: datetime | None
     ) -> None:
-        """Put the new secret in place and let the present one work until `old_until`. Raises `NotFound`."""
+        """Put the new secret in place and let the present one work until `old_until`; with None it is forgotten, so
+        that no clock which is behind still takes it. Raises `NotFound`."""
 
     async def revoke(self, tx: Transaction, key_id: str, *, user_id: str, now: datetime) -> bool:
         """Revoke; False when there is no such unrevoked key of this person."""

@@ -120,7 +120,7 @@ class ApiKeyring:
         epoch = max(int(now.timestamp() * 1_000_000), self._revoked.secret_epoch(key_id) + 1)
         async with self._acts.begin(now) as act:
             await self._keys.replace_secret(
-                act.tx, key_id, user_id=user_id, digest=digest, hint=hint, old_until=now + overlap
+                act.tx, key_id, user_id=user_id, digest=digest, hint=hint, old_until=now + overlap if overlap else None
             )
             await act.raise_secret_epoch(key_id, epoch, why="API key rotated")
         return text

@@ -99,10 +99,11 @@ class SqlApiKeys:
         await _change_living(opened(tx), key_id, user_id, update(API_KEYS).values(name=name))
 
     async def replace_secret(
-        self, tx: Transaction, key_id: str, *, user_id: str, digest: bytes, hint: str, old_until: datetime
+        self, tx: Transaction, key_id: str, *, user_id: str, digest: bytes, hint: str, old_until: datetime | None
     ) -> None:
         """See `ApiKeys.replace_secret`."""
-        change = update(API_KEYS).values(previous_digest=_k.digest, previous_until=old_until, digest=digest, hint=hint)
+        previous = None if old_until is None else _k.digest
+        change = update(API_KEYS).values(previous_digest=previous, previous_until=old_until, digest=digest, hint=hint)
         await _change_living(opened(tx), key_id, user_id, change)
 
     async def revoke(self, tx: Transaction, key_id: str, *, user_id: str, now: datetime) -> bool:
