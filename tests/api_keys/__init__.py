@@ -1,0 +1,1 @@
+"""API keys: their text, and the acts of their owner."""
