@@ -1,6 +1,6 @@
 """One running application for each module."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -19,11 +19,18 @@ def web_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def web(
-    server_folder: Path, sqlite_template: Path, valkey_server: ValkeyServer, web_settings: dict[str, str]
-) -> AsyncIterator[Web]:
+def module_sqlite_url(server_folder: Path, sqlite_template: Path) -> Iterator[str]:
+    """A migrated SQLite database for a whole module."""
+    file = server_folder / f"web{next(_number)}.sqlite"
+    file.write_bytes(sqlite_template.read_bytes())
+    yield f"sqlite+aiosqlite:///{file}"
+    for left in file.parent.glob(f"{file.name}*"):
+        left.unlink()
+
+
+@pytest.fixture(scope="module")
+async def web(module_sqlite_url: str, valkey_server: ValkeyServer, web_settings: dict[str, str]) -> AsyncIterator[Web]:
     """The application over SQLite and an empty Valkey."""
     valkey_server.flush()
-    file = server_folder / f"web{next(_number)}.sqlite"
-    async with running_web(sqlite_template, file, valkey_server.url, **web_settings) as running:
+    async with running_web(module_sqlite_url, valkey_server.url, **web_settings) as running:
         yield running

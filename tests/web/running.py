@@ -4,7 +4,6 @@ import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 from fastapi import FastAPI
@@ -72,17 +71,14 @@ class Web:
 
 
 @asynccontextmanager
-async def running_web(sqlite_template: Path, file: Path, redis_url: str, **more: str) -> AsyncIterator[Web]:
-    """The application over a copy of a migrated database."""
-    file.write_bytes(sqlite_template.read_bytes())
-    settings = load_settings(settings_for(f"sqlite+aiosqlite:///{file}", redis_url, **more))
+async def running_web(database_url: str, redis_url: str, **more: str) -> AsyncIterator[Web]:
+    """The application over a migrated database; `more` is what it is told beyond the defaults."""
+    settings = load_settings(settings_for(database_url, redis_url, **more))
     edge = create_app(settings)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(edge), base_url=settings.public_url) as client:
         web = Web(settings, edge, client)
         async with web.app.router.lifespan_context(web.app):
             yield web
-    for left in file.parent.glob(f"{file.name}*"):
-        left.unlink()
 
 
 def bearer(token: str) -> dict[str, str]:

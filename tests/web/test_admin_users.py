@@ -1,6 +1,5 @@
 """`/admin/users`: what administrators may do to whom."""
 
-import asyncio
 from itertools import count
 
 import pytest
@@ -59,16 +58,6 @@ async def test_a_taken_name_is_a_conflict_in_any_case(web: Web, admin: dict[str,
     assert (await web.client.post("/admin/users", json=asked, headers=admin)).status_code == 201
     again = {**asked, "username": str(asked["username"]).upper()}
     assert_problem(await web.client.post("/admin/users", json=again, headers=admin), 409, "conflict")
-
-
-async def test_of_sixteen_racing_creations_of_one_name_one_is_created(web: Web, admin: dict[str, str]) -> None:
-    asked = body()
-    answers = await asyncio.gather(*(web.client.post("/admin/users", json=asked, headers=admin) for _ in range(16)))
-    statuses = sorted(answer.status_code for answer in answers)
-    assert statuses[0] == 201
-    assert set(statuses[1:]) <= {409, 503}, "some may be told that hashing is busy"
-    found = await web.client.get("/admin/users", params={"search": str(asked["username"])}, headers=admin)
-    assert len(found.json()["items"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -281,37 +270,6 @@ async def test_who_holds_all_of_gateposts_scopes_may_grant_those_of_other_servic
     asked = body(roles=["admin"], scopes=["invoices:approve"])
     answer = await web.client.post("/admin/users", json=asked, headers=basic(client.id, secret))
     assert (answer.status_code, answer.json()["scopes"]) == (201, ["invoices:approve"])
-
-
-async def test_a_support_who_races_with_a_promotion_never_sets_an_administrators_password(
-    web: Web, support: dict[str, str], admin: dict[str, str]
-) -> None:
-    for round_ in range(5):
-        user = await web.add_user(f"rising{round_}")
-        url = f"/admin/users/{user.id}"
-        promoted, seized = await asyncio.gather(
-            web.client.patch(url, json={"roles": ["admin"]}, headers=admin),
-            web.client.post(f"{url}/password", json={"password": NEW}, headers=support),
-        )
-        assert promoted.status_code == 200
-        signed_in = await web.client.post("/auth/login", json={"username": user.username, "password": NEW})
-        assert (signed_in.status_code == 200) == (seized.status_code == 204)
-        if seized.status_code != 204:
-            assert_problem(seized, 403, "beyond_own_scopes")
-
-
-async def test_two_changes_at_once_do_not_undo_each_other(web: Web, admin: dict[str, str]) -> None:
-    for round_ in range(8):
-        user = await web.add_user(f"shared{round_}", roles=("clerk",))
-        url, address = f"/admin/users/{user.id}", f"shared{round_}@example.com"
-        answers = await asyncio.gather(
-            web.client.patch(url, json={"roles": []}, headers=admin),
-            web.client.patch(url, json={"email": address}, headers=admin),
-            web.client.patch(url, json={"scopes": ["kept:one"]}, headers=admin),
-        )
-        assert [answer.status_code for answer in answers] == [200, 200, 200]
-        user_now = (await web.client.get(url, headers=admin)).json()
-        assert (user_now["roles"], user_now["email"], user_now["scopes"]) == ([], address, ["kept:one"])
 
 
 async def test_the_last_administrator_stays(web: Web, admin: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,12 +140,11 @@ async def test_nothing_in_it_says_that_null_changes_something(document: Document
 
 
 async def test_a_key_in_the_address_is_described_and_taken_only_where_it_is_allowed(
-    server_folder: Path, sqlite_template: Path, valkey_server: ValkeyServer, document: Document
+    sqlite_url: str, valkey_server: ValkeyServer, document: Document
 ) -> None:
     assert "api_key_in_query" not in str(document)
-    file = server_folder / "web-query.sqlite"
     more = {"API_KEYS__ALLOW_IN_QUERY": "true", "REDIS_PREFIX": "query:"}
-    async with running_web(sqlite_template, file, valkey_server.url, **more) as web:
+    async with running_web(sqlite_url, valkey_server.url, **more) as web:
         described = (await web.client.get("/openapi.json")).json()
         assert described["components"]["securitySchemes"]["api_key_in_query"]["name"] == "api_key"
         padlock = described["paths"]["/admin/users"]["get"]["security"]

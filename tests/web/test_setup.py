@@ -5,8 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
-from itertools import count
-from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx2
@@ -15,12 +13,10 @@ import pytest
 from service import clock
 from service.accounts.directory import SETUP_LINK_LIFE
 from tests.servers.gatepost import PASSWORD
-from tests.servers.valkey import ValkeyServer
 from tests.web.reading import read_page
 from tests.web.running import Web, running_web
 
 pytestmark = pytest.mark.anyio
-_number = count(1)
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -28,10 +24,9 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-async def web(server_folder: Path, sqlite_template: Path, valkey_server: ValkeyServer) -> AsyncIterator[Web]:
+async def web(sqlite_url: str, valkey_url: str) -> AsyncIterator[Web]:
     """An application that nobody has set up yet."""
-    valkey_server.flush()
-    async with running_web(sqlite_template, server_folder / f"setup{next(_number)}.sqlite", valkey_server.url) as web:
+    async with running_web(sqlite_url, valkey_url) as web:
         yield web
 
 
