@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import make_url, text
 
@@ -148,7 +149,7 @@ async def test_a_worker_that_started_before_its_server_finds_it(own_ledger: Post
         assert await answered_within(5, lambda: add_user(database)) < 1
 
 
-async def test_a_network_that_swallows_everything_is_refused_in_time_and_its_dead_connections_are_not_used_again(
+async def test_a_network_that_swallows_everything_is_refused_in_time_and_found_again(
     own_ledger: PostgresServer,
 ) -> None:
     async with TcpProxy(own_ledger.port) as proxy, opened(own_ledger.tcp_url(port=proxy.port)) as database:
@@ -158,9 +159,32 @@ async def test_a_network_that_swallows_everything_is_refused_in_time_and_its_dea
         proxy.black_hole()
         await asyncio.gather(*(refused_within(2, call()) for call in calls(database, user_id) * 3))
         await refused_within(AT_ONCE, database.check())
-        proxy._silent = False  # new connections pass again; the old ones are left hanging, as a firewall leaves them
+        await proxy.restore()
 
         assert await answered_within(5, database.check) < 2
+        await asyncio.gather(*(call() for call in calls(database, user_id) * 5))
+
+
+def freeze_connections(server: PostgresServer) -> None:
+    """From now on no connection that exists is answered, and nobody is told; new ones are served. So it is behind a
+    firewall that has forgotten its connections."""
+    for process in psutil.Process(server.pid).children():
+        if "[local]" in " ".join(process.cmdline()):
+            process.suspend()
+
+
+async def test_when_one_connection_falls_silent_the_idle_ones_beside_it_are_not_used_again(
+    own_ledger: PostgresServer,
+) -> None:
+    async with opened(own_ledger.url(), pool_size=8) as database:
+        user_id = await add_user(database)
+        await asyncio.gather(*(call() for call in calls(database, user_id) * 5))
+        assert await open_connections(database) == 8
+
+        freeze_connections(own_ledger)
+        await refused_within(2, database.check())
+
+        assert await answered_within(5, database.check) < 1
         await asyncio.gather(*(call() for call in calls(database, user_id) * 5))
 
 
