@@ -1,0 +1,1 @@
+"""Applications: their secrets and the overlap of a rotation."""
