@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from service.access.catalogue import BUILT_IN
 from tests.servers.gatepost import PASSWORD
 from tests.web.running import Web, assert_problem, basic, running_web
 
@@ -59,18 +60,34 @@ async def test_a_support_who_races_with_a_promotion_never_sets_an_administrators
     assert refused, "hashing takes longer than promoting: some come too late"
 
 
-async def test_two_changes_at_once_do_not_undo_each_other(web: Web, admin: dict[str, str]) -> None:
+async def test_changes_to_one_person_at_once_do_not_undo_each_other(web: Web) -> None:
+    client, secret = await web.add_client("provisioning", *BUILT_IN)  # no administrator is there to be locked
+    field = basic(client.id, secret)
     for round_ in range(8):
         user = await web.add_user(f"shared{round_}", roles=("clerk",))
         url, address = f"/admin/users/{user.id}", f"shared{round_}@example.com"
         answers = await asyncio.gather(
-            web.client.patch(url, json={"roles": []}, headers=admin),
-            web.client.patch(url, json={"email": address}, headers=admin),
-            web.client.patch(url, json={"scopes": ["kept:one"]}, headers=admin),
+            web.client.patch(url, json={"roles": []}, headers=field),
+            web.client.patch(url, json={"email": address}, headers=field),
+            web.client.patch(url, json={"scopes": ["kept:one"]}, headers=field),
         )
         assert [answer.status_code for answer in answers] == [200, 200, 200]
-        user_now = (await web.client.get(url, headers=admin)).json()
+        user_now = (await web.client.get(url, headers=field)).json()
         assert (user_now["roles"], user_now["email"], user_now["scopes"]) == ([], address, ["kept:one"])
+
+
+async def test_changes_to_one_client_at_once_do_not_undo_each_other(web: Web, admin: dict[str, str]) -> None:
+    for _ in range(8):
+        client, _secret = await web.add_client("shared", "orders:read")
+        url = f"/admin/clients/{client.id}"
+        answers = await asyncio.gather(
+            web.client.patch(url, json={"disabled": True}, headers=admin),
+            web.client.patch(url, json={"name": "Kept"}, headers=admin),
+            web.client.patch(url, json={"scopes": []}, headers=admin),
+        )
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        client_now = (await web.client.get(url, headers=admin)).json()
+        assert (client_now["disabled"], client_now["name"], client_now["scopes"]) == (True, "Kept", [])
 
 
 @pytest.mark.spec("AUTHZ-06")
