@@ -1,0 +1,1 @@
+"""One presented credential becomes one principal, or a refusal."""
