@@ -208,7 +208,7 @@ def create_app(settings: Settings) -> Edge:
     app.state.readiness = house.readiness
     errors.install(app)
     for room in (auth, users, api_keys, admin, wellknown, health, setup):
-        app.include_router(room.router)
+        app.router.routes.extend(room.router.routes)  # include_router would look each up twice
     openapi.install(app, cookie=gate.cookies.access_name, api_key_in_query=gate.api_key_in_query)
     docs.install(app)
     outer = with_cors(app, settings.server.cors_origins)

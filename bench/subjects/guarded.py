@@ -47,6 +47,6 @@ inner.state.gate = Gate(
     origins=frozenset({settings.public_url.encode()}),
 )
 errors.install(inner)
-inner.include_router(router)
+inner.router.routes.extend(router.routes)
 app = Edge(inner, hot={}, secure=settings.secure, max_body=settings.server.max_body)
 gc.freeze()  # as `service.main` does

@@ -32,5 +32,4 @@ def install(app: FastAPI) -> None:
         """Swagger UI."""
         return page("docs.html", policy=POLICY)
 
-    app.include_router(router)
-    app.include_router(assets.router)
+    app.router.routes.extend([*router.routes, *assets.router.routes])

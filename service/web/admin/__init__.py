@@ -12,6 +12,6 @@ from service.web.admin import clients, keys, users
 
 router = APIRouter()
 for resource in (users, clients, keys):
-    router.include_router(resource.router)
+    router.routes.extend(resource.router.routes)
 
 __all__ = ["router"]
