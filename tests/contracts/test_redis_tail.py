@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +15,8 @@ from gatepost.revocation import Revocation, RevocationKind
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.storage.redis import RedisLink, RedisRevocationEngine
-from tests.contracts.redis_ground import KEYS, move_slot, peek
+from service.storage.redis.link import PATIENCE
+from tests.contracts.redis_ground import KEYS, PATIENT, move_slot, peek
 from tests.servers.proxy import TcpProxy
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
@@ -64,12 +65,13 @@ class Listener:
 class Ears:
     """A pusher and a listener, each over a link of its own."""
 
-    def __init__(self, url: str) -> None:
-        self.links = [RedisLink.from_url(url), RedisLink.from_url(url)]
+    def __init__(self, url: str, *, patience: timedelta = PATIENT) -> None:
+        self.links = [RedisLink.from_url(url, patience=patience) for _ in range(2)]
         self.pusher = RedisRevocationEngine(self.links[0])
         self.listener = Listener(RedisRevocationEngine(self.links[1]))
 
     async def __aenter__(self) -> "Ears":
+        await self.push_when_back([])
         await self.listener.has_beaten()
         return self
 
@@ -83,6 +85,7 @@ class Ears:
         async with asyncio.timeout(5):
             while True:
                 try:
+                    await self.links[0].ping()
                     return await self.pusher.push(entries)
                 except StoreUnavailable:
                     await asyncio.sleep(0.02)
@@ -113,7 +116,7 @@ async def test_an_entry_is_heard_within_milliseconds(ears: Ears) -> None:
 
 
 async def test_what_was_there_before_the_first_call_is_not_heard(redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend) as link:
+    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
         await RedisRevocationEngine(link).push([make_entry(1)])
     async with Ears(redis_backend) as ears:
         await ears.pusher.push([make_entry(2)])
@@ -129,7 +132,7 @@ async def test_a_sign_of_life_comes_each_second(ears: Ears) -> None:
 
 
 async def test_what_is_appended_between_two_calls_is_heard_by_the_second(redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend) as link:
+    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
         engine = RedisRevocationEngine(link)
         heard: list[Recorded] = []
         await anext(engine.tail())
@@ -141,7 +144,7 @@ async def test_what_is_appended_between_two_calls_is_heard_by_the_second(redis_b
 
 
 async def test_nothing_is_lost_while_pushes_come_from_many_sides(ears: Ears, redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend) as link:
+    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
         pushers = [ears.pusher, RedisRevocationEngine(link)]
         entries = [make_entry(number) for number in range(600)]
         await asyncio.gather(*(pushers[one.number % 2].push([one]) for one in entries))
@@ -231,7 +234,7 @@ async def test_after_a_restart_that_lost_the_stream_listening_begins_anew(server
 
 
 async def test_a_silent_server_is_given_up_within_two_seconds_and_heard_again(own_valkey: ValkeyServer) -> None:
-    async with TcpProxy(own_valkey.port) as proxy, Ears(f"redis://127.0.0.1:{proxy.port}") as ears:
+    async with TcpProxy(own_valkey.port) as proxy, Ears(f"redis://127.0.0.1:{proxy.port}", patience=PATIENCE) as ears:
         for be_silent, be_well in ((own_valkey.freeze, own_valkey.resume), (proxy.black_hole, None)):
             refusals = ears.listener.refusals
             be_silent()

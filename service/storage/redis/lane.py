@@ -12,11 +12,12 @@ from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, Res
 
 from service.protocol.errors import StoreUnavailable
 from service.storage.redis.scripts import BY_DIGEST, Command
-from service.storage.redis.wire import Reply, Wire
+from service.storage.redis.wire import CONNECT_WITHIN, SILENT, Reply, Wire
 
 _log = structlog.get_logger("gatepost.redis")
 _PROBE_EVERY = timedelta(milliseconds=200)
-_FIRST_PROBE_WITHIN = timedelta(milliseconds=400)
+_DROPPED_FOR = timedelta(milliseconds=600)
+"""How long callers wait, at most, for a connection that was dropped to come back."""
 _RECOVERING: ContextVar[bool] = ContextVar("recovering", default=False)
 _WRONG_SERVER = (ReadOnlyError, ClusterDownError)
 """Answers by which a server says that it should not be asked at all, as against not this or not now."""
@@ -28,8 +29,8 @@ class Lane:
     The circuit opens when the wire breaks. A probe then connects, asks PING and runs `on_return`; only when that too
     has succeeded are callers let through. Calls made inside `on_return` pass the open circuit. In the first moment of
     an outage callers wait for the first probe, so that a connection that was merely dropped costs nobody an error; so
-    the first call of all connects. `is_wanted` is asked after each failed probe; when it says no, probing ends until
-    somebody calls.
+    the first call of all connects. Nobody waits for a server that fell silent. `is_wanted` is asked after each failed
+    probe; when it says no, probing ends until somebody calls.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Lane:
         if self._hung_up:
             raise StoreUnavailable("redis", detail="the link was closed")
         if self._recovery is None or self._recovery.done():
-            self._begin_recovery()
+            self._begin_recovery(worth_waiting=CONNECT_WITHIN)
         if not self._probed.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._worth_waiting_until):
@@ -100,9 +101,9 @@ class Lane:
             raise StoreUnavailable("redis", detail=f"{self.name} is away: {self._why}")
         return self._wire
 
-    def _begin_recovery(self) -> None:
+    def _begin_recovery(self, *, worth_waiting: timedelta) -> None:
         self._probed.clear()
-        self._worth_waiting_until = asyncio.get_running_loop().time() + _FIRST_PROBE_WITHIN.total_seconds()
+        self._worth_waiting_until = asyncio.get_running_loop().time() + worth_waiting.total_seconds()
         self._recovery = asyncio.create_task(self._recover(), context=Context())
 
     async def _recover(self) -> None:
@@ -145,7 +146,7 @@ class Lane:
         self._why = why
         was_usable, self._usable = self._usable, False
         if was_usable and not self._hung_up:
-            self._begin_recovery()
+            self._begin_recovery(worth_waiting=timedelta(0) if why == SILENT else _DROPPED_FOR)
 
     async def _refuse(self, wire: Wire, why: str) -> None:
         await wire.close()

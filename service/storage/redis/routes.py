@@ -21,7 +21,7 @@ _log = structlog.get_logger("gatepost.redis")
 _REDIRECTS = 5
 _TRY_AGAIN_AFTER = timedelta(milliseconds=20)
 _RELOAD_EVERY = timedelta(milliseconds=150)
-_LOAD_WITHIN = timedelta(milliseconds=400)
+_LOAD_WITHIN = timedelta(milliseconds=500)
 _FOLLOW_WITHIN = timedelta(milliseconds=400)
 
 MakeLane = Callable[[Node, Callable[[], AbstractConnection], Callable[[], Awaitable[bool]]], Lane]

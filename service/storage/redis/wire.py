@@ -17,7 +17,8 @@ from service.storage.redis.scripts import Command
 Reply = object
 """What Redis answered: bytes, int, list, dict, None, or a `ResponseError` that was one command's answer."""
 
-CONNECT_WITHIN = timedelta(seconds=1)
+CONNECT_WITHIN = timedelta(milliseconds=800)
+SILENT = "no answer in time"
 
 
 @dataclass(slots=True)
@@ -130,7 +131,7 @@ class Wire:
         wait = oldest.deadline - self._loop.time()
         if wait <= 0:
             if self._late:
-                self._break("no answer in time")
+                self._break(SILENT)
                 return
             self._late = True
             wait = 0.02
