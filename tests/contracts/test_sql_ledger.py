@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +58,21 @@ async def test_a_clash_inside_a_block_undoes_what_went_before_it(database: Datab
         await add_all()
 
     assert await SqlUsers(database).page(search="", after="", limit=9) == []
+
+
+async def test_a_clash_that_the_caller_swallows_still_commits_nothing(database: Database) -> None:
+    kept, other = a_user(), a_user()
+
+    async def swallow() -> None:
+        async with database.begin() as tx:
+            await SqlUsers(database).add(tx, kept)
+            with suppress(Conflict):
+                await SqlUsers(database).add(tx, replace(other, id=kept.id))
+
+    with pytest.raises(Conflict):
+        await swallow()
+
+    assert await SqlUsers(database).find(kept.id) is None
 
 
 async def test_what_refers_to_nothing_is_not_found(database: Database) -> None:

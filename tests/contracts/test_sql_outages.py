@@ -126,6 +126,22 @@ async def test_a_dead_server_is_refused_and_one_that_is_started_again_is_used_at
     assert await SqlUsers(remote).find(user_id) is not None, "what was acknowledged is there"
 
 
+async def test_a_callers_own_failure_is_not_hidden_by_an_undoing_that_fails(own_ledger: PostgresServer) -> None:
+    async with opened(own_ledger.url()) as database:
+
+        async def fail() -> None:
+            async with database.begin() as tx:
+                await SqlUsers(database).add(tx, a_user())
+                own_ledger.kill()
+                raise LookupError("a defect of the caller")
+
+        with pytest.raises(LookupError):
+            await fail()
+        own_ledger.start()
+
+        await answered_within(5, lambda: add_user(database))
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_a_server_that_restarted_while_nobody_asked_is_not_noticed(own_ledger: PostgresServer, how: str) -> None:
     async with opened(own_ledger.url()) as database:

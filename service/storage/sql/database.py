@@ -25,10 +25,12 @@ _CLOSES_WITHIN = 2.0
 
 
 class Question:
-    """Whether the server owes us an answer: what tells a server that is silent from a caller that dawdles."""
+    """What was asked of the server in one call: whether it owes us an answer, which tells a server that is silent from
+    a caller that dawdles, and what it refused."""
 
     def __init__(self) -> None:
         self.unanswered = False
+        self.refused: Exception | None = None
 
     @contextmanager
     def asked(self) -> Iterator[None]:
@@ -38,8 +40,8 @@ class Question:
         try:
             with refusals():
                 yield
-        except Exception:
-            self.unanswered = False
+        except Exception as error:
+            self.unanswered, self.refused = False, error
             raise
         self.unanswered = False
 
@@ -113,6 +115,8 @@ class Database:
                 await _begin(connection)
             async with AsyncSession(bind=connection, autoflush=False, expire_on_commit=False) as session:
                 yield SqlTransaction(connection, session, question, postgresql=self.postgresql)
+            if question.refused is not None:  # and swallowed; the server would answer COMMIT by undoing all
+                raise question.refused
             with question.asked():
                 await connection.commit()
 
