@@ -1,0 +1,1 @@
+"""Acts, the feed and the near-cache over real stores."""
