@@ -145,6 +145,7 @@ async def test_what_is_appended_between_two_calls_is_heard_by_the_second(redis_b
 
 async def test_nothing_is_lost_while_pushes_come_from_many_sides(ears: Ears, redis_backend: str) -> None:
     async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
+        await link.ping()
         pushers = [ears.pusher, RedisRevocationEngine(link)]
         entries = [make_entry(number) for number in range(600)]
         await asyncio.gather(*(pushers[one.number % 2].push([one]) for one in entries))

@@ -13,7 +13,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-_CONNECT_TIMEOUT = 0.25
+_SENTINEL_WITHIN = 0.25  # seconds; they are asked one after the other
 _USUAL_PORTS = {"sentinel": "26379", "cluster": "6379"}
 
 
@@ -85,8 +85,8 @@ def _address(layout: Layout, url: str, hosts: tuple[tuple[str, int], ...], servi
         connection_class=connection_class,
         options={
             **options,
-            "socket_connect_timeout": _CONNECT_TIMEOUT,
-            "socket_timeout": None,  # the wire keeps its own time
+            "socket_connect_timeout": None,  # the wire keeps the time of all that it does
+            "socket_timeout": None,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 3,
             "client_name": "gatepost",
@@ -123,8 +123,8 @@ class SentinelDialler:
             sentinel_kwargs={
                 **secure,
                 **{name: value for name, value in options.items() if name.startswith("ssl_")},
-                "socket_timeout": _CONNECT_TIMEOUT,
-                "socket_connect_timeout": _CONNECT_TIMEOUT,
+                "socket_timeout": _SENTINEL_WITHIN,
+                "socket_connect_timeout": _SENTINEL_WITHIN,
                 "retry": Retry(NoBackoff(), 0),
                 "maint_notifications_config": MaintNotificationsConfig(enabled=False),
             },
