@@ -7,6 +7,7 @@ from http import HTTPStatus
 from itertools import count
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
@@ -76,14 +77,9 @@ class Edge:
             if scope["method"] != "GET":
                 receive = bounded(receive, scope, self._max_body)
             await self._app(scope, receive, outgoing)
-        except Refusal as refusal:
-            await render_refusal(scope, refusal)(scope, receive, outgoing)
-        except Exception:
-            _log.exception("unforeseen", path=scope["path"])
+        except Exception as error:
+            answer = _last_answer(scope, error)
             if not outgoing.started:
-                answer = problem(
-                    scope, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side."
-                )
                 await answer(scope, receive, outgoing)
         finally:
             logs.request_id.reset(logged)
@@ -100,6 +96,13 @@ class Edge:
             if name == _REQUEST_ID_FIELD and 0 < len(value) <= _LONGEST_ID and _ALLOWED_IN_ID.issuperset(value):
                 return value
         return b"%s-%x" % (self._start, next(self._count))
+
+
+def _last_answer(scope: Scope, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return render_refusal(scope, error)
+    _log.exception("unforeseen", path=scope["path"])
+    return problem(scope, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side.")
 
 
 class _Outgoing:
