@@ -162,8 +162,8 @@ def test_one_worker_may_use_sqlite_in_production() -> None:
     [
         "changeme",
         "secret" * 12,
-        token_urlsafe(31),
-        token_hex(31),
+        pytest.param(token_urlsafe(31), id="31 bytes in base64url"),
+        pytest.param(token_hex(31), id="31 bytes in hex"),
         "a" * 43,
         urlsafe_b64encode(bytes(32)).decode(),
         "correct-horse-battery-staple-correct-horse-battery",
