@@ -268,13 +268,18 @@ async def test_only_enabled_administrators_count(database: Database) -> None:
         assert await users.count_active_admins(tx) == 1
 
 
-async def test_racing_demotions_leave_one_administrator(database: Database, other_database: Database) -> None:
+@pytest.mark.parametrize("looked_first", [True, False])
+async def test_racing_demotions_leave_one_administrator(
+    database: Database, other_database: Database, looked_first: bool
+) -> None:
     admins = [await _kept(database, a_user(roles=frozenset({"admin"}))) for _ in range(6)]
 
     async def demote(ledger: Database, admin: User) -> bool:
         users = SqlUsers(ledger)
         try:
             async with ledger.begin() as tx:
+                if looked_first:
+                    assert await users.find_locked(tx, admin.id) == admin
                 await users.change(
                     tx, admin.id, roles=frozenset(), scopes=frozenset(), email=admin.email, disabled_at=None
                 )

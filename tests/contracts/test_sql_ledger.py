@@ -115,15 +115,20 @@ async def test_acknowledged_commits_survive_the_power_on_sqlite(sqlite_url: str)
 
 async def test_postgresql_gives_up_before_we_do(postgres_url: str) -> None:
     async with opened(postgres_url) as database:
-        settings = {
-            name: (await database.fetch_all(text(f"SHOW {name}")))[0][0]
-            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "TimeZone")
-        }
+        names = (
+            "statement_timeout",
+            "lock_timeout",
+            "idle_in_transaction_session_timeout",
+            "default_transaction_isolation",
+            "TimeZone",
+        )
+        settings = {name: (await database.fetch_all(text(f"SHOW {name}")))[0][0] for name in names}
 
     assert settings == {
         "statement_timeout": "1300ms",
         "lock_timeout": "1100ms",
         "idle_in_transaction_session_timeout": "5s",
+        "default_transaction_isolation": "read committed",
         "TimeZone": "UTC",
     }
 
@@ -203,6 +208,17 @@ async def test_a_row_that_another_holds_is_refused_in_time_and_stops_nobody_else
         await add_key(held)
 
 
+async def test_a_statement_that_takes_too_long_is_refused_in_time_and_stops_nobody_else(postgres_url: str) -> None:
+    async with opened(postgres_url) as database:
+        slow = asyncio.create_task(refused_within(2, database.fetch_all(text("SELECT pg_sleep(30)"))))
+        while not slow.done():
+            await add_user(database)
+            await asyncio.sleep(0.02)
+        await slow
+
+        await add_user(database)
+
+
 async def test_of_two_that_wait_for_each_other_one_is_told_of_a_conflict(postgres_url: str) -> None:
     async with opened(postgres_url) as database:
         users, both, name = SqlUsers(database), asyncio.Barrier(2), database._engine.url.database
@@ -226,6 +242,31 @@ async def test_of_two_that_wait_for_each_other_one_is_told_of_a_conflict(postgre
             user = await users.find(user_id)
             assert user is not None
             assert user.epoch == 2
+
+
+async def test_a_batch_that_lost_a_race_for_its_rows_is_worth_trying_again(postgres_url: str) -> None:
+    async with opened(postgres_url) as database, opened(postgres_url) as other:
+        users, name = SqlUsers(database), database._engine.url.database
+        first, second = sorted([await add_user(database), await add_user(database)])
+        async with database.begin() as tx:
+            await tx.run(text(f"ALTER DATABASE \"{name}\" SET deadlock_timeout = '50ms'"))
+        await database._engine.dispose()  # the setting is for new connections
+        rename = text("UPDATE users SET username = :name WHERE id = :id")
+
+        async with other.begin() as tx:
+            await tx.run(text("SET LOCAL deadlock_timeout = '10s'"))
+            await SqlUsers(other).set_password(tx, second, "new")
+            batch = asyncio.create_task(
+                refused_within(2, database.run_each(rename, [{"name": "x", "id": first}, {"name": "x", "id": second}]))
+            )
+            await asyncio.sleep(0.02)
+            await SqlUsers(other).set_password(tx, first, "new")
+        await batch
+
+        user = await users.find(first)
+        assert user is not None
+        assert user.epoch == 2
+        assert user.username != "x"
 
 
 _RAISE_EPOCHS = """

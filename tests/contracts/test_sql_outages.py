@@ -292,13 +292,16 @@ async def test_a_file_that_another_process_has_locked_refuses_writers_in_time_an
         await asyncio.gather(*(add_user(database) for _ in range(10)))
 
 
-async def test_a_lock_that_is_held_for_a_moment_is_waited_for(sqlite_url: str) -> None:
-    async with opened(sqlite_url) as database:
-        await database.check()
+async def test_a_lock_that_is_held_for_a_moment_is_waited_for_while_readers_go_on(sqlite_url: str) -> None:
+    async with opened(sqlite_url, pool_size=3) as database:
+        user_id = await add_user(database)
 
         with locked_by_another_process(sqlite_url):
-            writing = [asyncio.create_task(add_user(database)) for _ in range(3)]
-            await asyncio.sleep(0.5)
+            writing = [asyncio.create_task(add_user(database)) for _ in range(6)]
+            await asyncio.sleep(0.3)
+            began = asyncio.get_running_loop().time()
+            assert await SqlUsers(database).find(user_id) is not None
+            assert asyncio.get_running_loop().time() - began < AT_ONCE
             assert not any(task.done() for task in writing)
 
         await asyncio.gather(*writing)

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service.ledger import Transaction
-from service.protocol.errors import StoreUnavailable
+from service.protocol.errors import Conflict, StoreUnavailable
 from service.storage.sql.breaker import Breaker
 from service.storage.sql.engine import DEADLINE, Trust, begin_immediate, open_engine, parse_database_url
 from service.storage.sql.refusals import STORE, is_locked, refusals
@@ -86,9 +86,8 @@ class Database:
         self.postgresql = address.get_backend_name() == "postgresql"
         self._trust = Trust()
         self._engine = open_engine(address, self._trust, pool_size=pool_size)
-        self._free = asyncio.Semaphore(
-            pool_size
-        )  # waited for by us: to wait for a connection is not to wait for a server
+        # Waited for before the pool is: to wait for a connection is not to wait for a server that is silent.
+        self._free = asyncio.Semaphore(pool_size)
         self._reads = Breaker(STORE)
         if self.postgresql:
             # A read is one statement: without BEGIN and ROLLBACK it is one round trip.
@@ -101,7 +100,7 @@ class Database:
             self._writer = self._engine.execution_options()
             begin_immediate(self._writer)
             self._writes = Breaker(STORE)  # a file that another process has locked can still be read
-            self._turn = asyncio.Lock()
+            self._turn = asyncio.Lock()  # a writer that waits for the file holds no connection that a reader could use
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlTransaction]:
@@ -135,13 +134,17 @@ class Database:
         return rows[0] if rows else None
 
     async def run_each(self, statement: Executable, sets: Sequence[Mapping[str, Any]]) -> None:
-        """Execute a statement for each set of parameters, in their order, some hundreds to a transaction.
+        """Execute an updating statement for each set of parameters, in their order, some hundreds to a transaction.
 
-        When it raises `StoreUnavailable`, a beginning of them may have been committed.
+        Raises `StoreUnavailable`, also when it lost a race for its rows: worth trying again. A beginning of the sets
+        may have been committed by then.
         """
         for start in range(0, len(sets), _BATCH):
-            async with self.begin() as tx:
-                await tx.run(statement, sets[start : start + _BATCH])
+            try:
+                async with self.begin() as tx:
+                    await tx.run(statement, sets[start : start + _BATCH])
+            except Conflict as lost:
+                raise StoreUnavailable(STORE, detail=lost.detail) from lost
 
     async def check(self) -> None:
         """Ask the server anything. Raises `StoreUnavailable`."""

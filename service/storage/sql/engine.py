@@ -19,6 +19,7 @@ _SQLITE_BUSY = 0.2  # seconds in the driver's thread, which nobody can interrupt
 _SERVER_SETTINGS = {
     "application_name": "gatepost",
     "timezone": "UTC",
+    "default_transaction_isolation": "read committed",  # what is read after a lock was waited for must be fresh
     "statement_timeout": "1300ms",
     "lock_timeout": "1100ms",
     "idle_in_transaction_session_timeout": "5s",
