@@ -65,6 +65,12 @@ async def test_ordinary_requests_pass_one_after_the_other_and_pipelined(port: in
     assert b"\r\n\r\n200000HTTP/1.1" in answer
 
 
+async def test_a_head_that_ends_and_another_that_begins_are_counted_apart(port: int) -> None:
+    posted = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000
+    answer = await answer_to(port, posted[:20], posted[20:] + PLAIN[:20], PLAIN[20:])
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
 async def test_a_request_line_and_fields_at_the_bound_pass_and_above_are_refused(port: int) -> None:
     def request(fields: int, size: int) -> bytes:
         head = [b"GET / HTTP/1.1", b"Host: a", *[b"F%d: x" % number for number in range(fields - 2)]]
