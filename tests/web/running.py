@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx2
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from service import clock
@@ -33,6 +34,8 @@ class Web:
     def app(self) -> FastAPI:
         """The FastAPI application inside."""
         inner = self.edge._app
+        if isinstance(inner, CORSMiddleware):
+            inner = inner.app
         assert isinstance(inner, FastAPI)
         return inner
 
