@@ -5,7 +5,10 @@ JSON, `alg`, `kid`, `typ` and `crit` (RFC 7515, RFC 8725). Access tokens are rea
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 
 from gatepost.encoding import MalformedError, decode_segment, parse_json_object
 from gatepost.keys import KeySet
@@ -22,7 +25,7 @@ _TEXT_IN_HEADER = ("cty", "x5t", "x5t#S256")  # not used here, but of a known ty
 class Jws:
     """A well-formed compact JWS whose signature nobody has checked yet: trust nothing in it."""
 
-    header: dict[str, object]
+    header: Mapping[str, object]
     signing_input: bytes = field(repr=False)
     payload: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -53,7 +56,7 @@ def parse_jws(token: str) -> Jws:
 
 def read_jws(
     token: str, keys: KeySet, *, typ: str, typ_optional: bool = False
-) -> tuple[dict[str, object], dict[str, object]]:
+) -> tuple[Mapping[str, object], dict[str, object]]:
     """Check the form, the type, the key and the signature, and only then parse the claims: `(header, claims)`.
 
     `typ` is compared without case and with or without `application/` (RFC 7515 §4.1.9); `typ_optional` also takes a
@@ -89,9 +92,13 @@ def _split(token: str) -> Jws:
     header, _, payload = signing_input.partition(b".")
     if not (header and payload and signature):
         raise MalformedError("not three segments")
-    return Jws(
-        parse_json_object(decode_segment(header)), signing_input, decode_segment(payload), decode_segment(signature)
-    )
+    return Jws(_parse_header(header), signing_input, decode_segment(payload), decode_segment(signature))
+
+
+@lru_cache(64)
+def _parse_header(segment: bytes) -> Mapping[str, object]:
+    """The JOSE header, remembered: all tokens of one key have the same."""
+    return MappingProxyType(parse_json_object(decode_segment(segment)))
 
 
 def _check_typ(found: object, wanted: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 
 from gatepost.jws import read_jws, token_digest
@@ -168,6 +169,12 @@ def _scopes(value: object) -> frozenset[str]:
     if not isinstance(value, str):
         raise TokenRefused("scope is not a string")
     try:
-        return frozenset(parse_scope(value))
+        return _parse_scopes(value)
     except ScopeSyntaxError:
         raise TokenRefused("scope is malformed") from None
+
+
+@lru_cache(256)
+def _parse_scopes(text: str) -> frozenset[str]:
+    """One set for all tokens that say the same, so that remembering many of them costs little."""
+    return frozenset(parse_scope(text))

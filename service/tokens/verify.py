@@ -34,12 +34,16 @@ class Judged:
 
     token: AccessToken
     bearer: Principal
-    cookie: Principal
     seen: int
+    cookie: Principal | None = None
 
     def principal(self, scheme: Scheme) -> Principal:
-        """The caller, by how the token was carried."""
-        return self.cookie if scheme == "cookie" else self.bearer
+        """The caller, by how the token was carried; the same object each time."""
+        if scheme != "cookie":
+            return self.bearer
+        if self.cookie is None:
+            self.cookie = self.token.principal("cookie")
+        return self.cookie
 
 
 class TokenVerifier:
@@ -93,7 +97,7 @@ class TokenVerifier:
             read = self._reader.read(token, self._published.keys, now=now)
         except TokenRefused as refusal:
             raise InvalidToken(detail=refusal.reason) from None
-        return Judged(read, read.principal("bearer"), read.principal("cookie"), seen=-1)
+        return Judged(read, read.principal("bearer"), seen=-1)
 
     def _remember(self, digest: bytes, judged: Judged) -> None:
         self._known[digest] = judged

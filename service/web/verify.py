@@ -17,6 +17,7 @@ from service.web.security import ANY, GUARDED_BY, Door, Gate
 PATH = "/auth/verify"
 _REMEMBERED = 10_000
 _DOOR = Door(frozenset(), ANY)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class VerifyEndpoint:
@@ -86,7 +87,7 @@ def _render(principal: Principal) -> tuple[list[Field], bytes]:
         (b"x-auth-client", principal.client_id),
         (b"x-auth-session", principal.session_id),
     ]
-    body = json.dumps(shown, separators=(",", ":")).encode()
+    body = _encode(shown).encode()
     headers = [(name, value.encode()) for name, value in fields if value is not None]
     headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     return headers, body
