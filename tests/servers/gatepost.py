@@ -40,9 +40,9 @@ def settings_for(database_url: str, redis_url: str, **more: str) -> dict[str, st
 class GatepostServer(ServerProcess):
     """One worker process, as uvicorn runs it in production."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, port: int | None = None) -> None:
         folder.mkdir()
-        self.port = free_ports(1)[0]
+        self.port = port or free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk")])
