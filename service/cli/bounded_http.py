@@ -32,6 +32,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._begun = 0
         self._in_head = False
         self._head = 0
+        self._chunk = 0
+        self._seen = 0
         self._too_large = False
 
     def connection_made(self, transport: Any) -> None:
@@ -45,9 +47,11 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Count what comes of a head that goes on: fields are told by the parser only when they are whole."""
         begun, in_head = self._begun, self._in_head
+        self._chunk = len(data)
+        self._seen += self._chunk
         super().data_received(data)
         if in_head and self._in_head and begun == self._begun:
-            self._head += len(data)
+            self._head += self._chunk
             if self._head > LONGEST_HEAD:
                 self.refuse(_TOO_LARGE)
 
@@ -56,12 +60,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._begun += 1
         self._in_head = True
         self._head = 0
+        self._seen = self._chunk
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if len(self.headers) > MOST_FIELDS or size > LONGEST_HEAD:
+        if len(self.headers) > MOST_FIELDS or (self._seen > LONGEST_HEAD and self._size() > LONGEST_HEAD):
             self._too_large = True
             raise _TooLarge
         super().on_headers_complete()
@@ -76,6 +80,9 @@ class BoundedHttp(HttpToolsProtocol):
             self.refuse(_TOO_LARGE)
         else:
             super().send_400_response(msg)
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def refuse(self, status: bytes) -> None:
         """Answer, when nothing is being answered yet, and hang up."""

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 def in_house(work: "Callable[[House], Awaitable[T]]") -> T:
     """Run `work` beside the server, whether it is running or not. A local database is migrated first."""
+    import service.app  # noqa: F401 - loaded before a Valkey is held that others may wait for
     from service.cli.checked import usable_settings
     from service.cli.local import borrowed_stores
     from service.logs import configure_logs

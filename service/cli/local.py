@@ -3,8 +3,10 @@
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,9 +15,10 @@ from pydantic import SecretStr
 from service.cli.exits import CannotStart
 from service.crypto.secret import RootSecret
 from service.settings import Settings, SettingsRefused
-from service.storage.embedded import EmbeddedValkey, EmbeddedValkeyError
+from service.storage.embedded import EmbeddedValkey, FolderInUse
 
 SECRET, DATABASE, VALKEY, VALKEY_URL = "secret.key", "gatepost.db", "valkey", "valkey.url"
+_WAITS_FOR_OTHERS = timedelta(seconds=10)
 
 
 @contextmanager
@@ -48,20 +51,9 @@ def borrowed_stores(settings: Settings) -> Iterator[Settings]:
         yield settings
         return
     note = settings.var.resolve() / VALKEY_URL
-    if url := _running(note):
+    with ExitStack() as ending:
+        url = _running(note) or _started(note, ending)
         yield _with_redis(settings, url)
-        return
-    valkey = EmbeddedValkey(note.with_name(VALKEY))
-    try:
-        url = valkey.start()
-    except EmbeddedValkeyError:
-        # A server that was just starting holds the files; another command has ended by now.
-        if not (url := _running(note)):
-            raise
-    try:
-        yield _with_redis(settings, url)
-    finally:
-        valkey.stop()
 
 
 def with_files(settings: Settings) -> Settings:
@@ -123,6 +115,23 @@ def _running(note: Path) -> str | None:
     except OSError:
         return None
     return url
+
+
+def _started(note: Path, ending: ExitStack) -> str:
+    """The URL of a Valkey of our own, until `ending`; of a server's that has come meanwhile; commands take turns."""
+    valkey = EmbeddedValkey(note.with_name(VALKEY))
+    deadline = time.monotonic() + _WAITS_FOR_OTHERS.total_seconds()
+    while True:
+        try:
+            url = valkey.start()
+        except FolderInUse:
+            if found := _running(note):
+                return found
+            if time.monotonic() > deadline:
+                raise
+        else:
+            ending.callback(valkey.stop)
+            return url
 
 
 def _with_redis(settings: Settings, url: str) -> Settings:

@@ -77,9 +77,14 @@ async def _bring_up_to_date(settings: "Settings", tell: Callable[[str], None]) -
 async def _offer_setup(settings: "Settings") -> str | None:
     from service import clock
     from service.app import build_house
+    from service.storage.sql import Database, SqlUsers
 
-    house = build_house(settings)
     async with AsyncExitStack() as closing:
+        database = Database(settings.database_url.get_secret_value(), pool_size=1)
+        closing.push_async_callback(database.close)
+        if await SqlUsers(database).has_any_admin():
+            return None
+        house = build_house(settings)
         closing.push_async_callback(house.database.close)
         closing.push_async_callback(house.link.close)
         closing.callback(house.passwords.close)

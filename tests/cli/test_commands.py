@@ -10,7 +10,7 @@ from service.web.admin.clients import ClientShown, NewClientShown
 from service.web.admin.keys import SigningKeyShown
 from service.web.admin.users import UserSessionShown, UserShown
 from service.web.api_keys import KeyShown, NewKeyShown
-from tests.cli.running import PASSWORD, Gatepost, Serving, Warm, wait_for
+from tests.cli.running import PASSWORD, Gatepost, Serving, Warm, production, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +142,38 @@ def test_the_doctor_finds_nothing_and_then_finds_what_was_broken(gatepost: Gatep
     kept = secret.read_text()
     secret.write_text(gatepost.run("config", "secret").stdout)
     secret.chmod(0o644)
-    ran = gatepost.run("doctor", "--json")
+    ran = gatepost.run("doctor")
+    failed = {one["subject"]: one["says"] for one in found(gatepost, "fail")}
     secret.write_text(kept)
     secret.chmod(0o600)
     assert ran.returncode == 1
-    failed = {finding["subject"]: finding["says"] for finding in json.loads(ran.stdout) if finding["level"] == "fail"}
     assert failed.keys() == {"files", "signing keys"}
     assert f"chmod go= {secret}" in failed["files"]
     assert "GATEPOST_PREVIOUS_SECRET_KEYS" in failed["signing keys"]
+
+
+def test_the_doctor_of_production_knows_postgresql_and_a_cluster(
+    tmp_path: Path, warm: Warm, empty_postgres_url: str, valkey_cluster_url: str
+) -> None:
+    settings = production(DATABASE_URL=empty_postgres_url, REDIS_URL=valkey_cluster_url)
+    gatepost = Gatepost(tmp_path, warm=warm, **settings)
+    assert [one["subject"] for one in found(gatepost, "fail")] == ["migrations"]
+    assert gatepost.run("db", "upgrade").returncode == 0
+    assert found(gatepost, "fail") == []
+    assert [one["subject"] for one in found(gatepost, "warn")] == ["redis persistence"] * 3
+    add(gatepost, "ada", "--admin")
+    assert not (tmp_path / "var").exists()
+
+
+def found(gatepost: Gatepost, level: str) -> list[dict[str, str]]:
+    """What the doctor says at this level."""
+    return [one for one in json.loads(gatepost.run("doctor", "--json").stdout) if one["level"] == level]
+
+
+def test_commands_that_come_together_take_turns(tmp_path: Path, warm: Warm) -> None:
+    gatepost = Gatepost(tmp_path, warm=warm)
+    ended = warm.run_together([["users", "list"]] * 4, cwd=tmp_path, environ=gatepost.environ)
+    assert ended == [0] * 4
 
 
 def test_a_password_is_never_an_argument_and_nobody_is_asked_where_nobody_is(tmp_path: Path, warm: Warm) -> None:
