@@ -64,7 +64,7 @@ class _Connection(asyncio.Protocol):
     def _ask(self) -> None:
         request = self._source(self._number, self._body)  # the last answer is taken in too, though nothing follows it
         self._asked_at = perf_counter()
-        if request is None or self._asked_at >= self._until:
+        if request is None or (self._body and self._asked_at >= self._until):  # once at least
             self._end()
         else:
             self._transport.write(request)
