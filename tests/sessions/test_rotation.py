@@ -141,6 +141,8 @@ async def test_another_clients_use_is_refused_and_changes_nothing(
         for one in found:
             await refused(house, one.refresh_token, client_id="gp_client_other")
         assert await has_ended(house, pair) == ""
+    with valkey_server.client() as client:
+        assert client.dbsize() == 0  # nothing was restored for a stranger
     assert generation(house, await refresh(house, found[-1].refresh_token)) == 3
 
 
@@ -248,6 +250,15 @@ async def test_a_disabled_person_gets_nothing_wherever_it_was_done(
     valkey_server.flush()
     await refused(house, pair.refresh_token)
     await other_house.rooms.directory.change(alice.id, UserChange(disabled=False), now=clock.now())
+    await refused(house, pair.refresh_token)
+
+
+async def test_a_living_session_of_a_disabled_person_is_not_restored(
+    house: House, pair: TokenPair, valkey_server: ValkeyServer
+) -> None:
+    async with house.database.begin() as tx:  # by hand: no act of ours leaves the session alive
+        await tx._connection.exec_driver_sql("UPDATE users SET disabled_at = created_at")
+    valkey_server.flush()
     await refused(house, pair.refresh_token)
 
 
@@ -382,6 +393,7 @@ async def test_without_a_window_one_racer_wins_and_the_session_ends(
     assert len(winners) == 1
     assert all(isinstance(one, InvalidGrant) for one in outcomes if not isinstance(one, TokenPair))
     await refused(house, winners[0].refresh_token)
+    await house.feed.reconcile()  # the other worker may have ended it: the stream is milliseconds behind
     assert not await lives(house, winners[0])
 
 
