@@ -38,7 +38,9 @@ class VerifyEndpoint:
         if scope["method"] != "GET":
             raise MethodNotAllowed("GET, HEAD")
         if scope["query_string"]:
-            door = scope[GUARDED_BY] = _door(scope["query_string"])
+            # A key in the query must not stay in memory as the name of what it asked for.
+            find = _door.__wrapped__ if b"api_key" in scope["query_string"] else _door
+            door = scope[GUARDED_BY] = find(scope["query_string"])
         principal = await self._gate.principal(scope)
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
