@@ -19,7 +19,7 @@ from service.storage.sql.migrations import upgrade
 from tests.rooms import quiet_house
 from tests.servers.gatepost import settings_for
 from tests.servers.postgres import PostgresDatabases, PostgresServer, run_apart
-from tests.servers.process import fast_folder
+from tests.servers.process import fast_folder, fast_parent
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
 _number = count(1)
@@ -28,6 +28,11 @@ _number = count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The full form of the slow proofs: `pytest tests/fleet --rounds 1000`."""
     parser.addoption("--rounds", type=int, default=0, help="rounds of each race and of the revocation figures")
+
+
+def pytest_configure() -> None:
+    """`tmp_path`, and so each SQLite file, beside the servers' files."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(fast_parent()))
 
 
 @pytest.fixture(scope="session")

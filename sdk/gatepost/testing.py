@@ -3,7 +3,7 @@
 import json
 import secrets
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -70,9 +70,9 @@ class TestIssuer:
         payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
         return self.sign({"typ": "at+jwt", "alg": "ES256", "kid": self.kid}, payload)
 
-    def sign(self, header: dict[str, object], payload: dict[str, object]) -> str:
+    def sign(self, header: Mapping[str, object], payload: Mapping[str, object]) -> str:
         """Any header and payload, genuinely signed: for the tokens that your service must refuse."""
-        parts = [encode_segment(json.dumps(part).encode()) for part in (header, payload)]
+        parts = [encode_segment(json.dumps(dict(part)).encode()) for part in (header, payload)]
         signing_input = b".".join(parts)
         signature: bytes = self._key.sign(signing_input)
         return b".".join((signing_input, encode_segment(signature))).decode("ascii")

@@ -1,6 +1,9 @@
 """Slow hashes of passwords, off the event loop, a bounded number at a time. The only import of passlib."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -33,7 +36,7 @@ class Argon2Passwords:
             argon2__parallelism=1,
         )
         self._nobody = self._context.hash(token_urlsafe(32))
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_give_way)
         self._free = threads + waiting
 
     async def hash(self, password: str) -> str:
@@ -65,3 +68,9 @@ class Argon2Passwords:
 
     def _finished(self, _: object) -> None:
         self._free += 1
+
+
+def _give_way() -> None:
+    """Let the event loop have the core first: requests that need no password do not wait for one that does."""
+    if sys.platform == "linux":  # elsewhere a priority is the whole process's
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)

@@ -120,6 +120,18 @@ async def test_a_living_key_is_renamed_and_its_secret_replaced_with_an_overlap(
     )
 
 
+async def test_without_an_overlap_the_old_secret_is_forgotten(database: Database, owner_id: str) -> None:
+    keys = SqlApiKeys(database)
+    key = await _kept(database, an_api_key(owner_id, previous_digest=b"older", previous_until=NOW + DAY))
+
+    async with database.begin() as tx:
+        await keys.replace_secret(tx, key.id, user_id=owner_id, digest=b"\7" * 32, hint="new", old_until=None)
+
+    assert await _now_kept(database, key.id) == replace(
+        key, digest=b"\7" * 32, hint="new", previous_digest=None, previous_until=None
+    )
+
+
 async def test_an_unknown_a_revoked_and_a_strangers_key_are_refused_alike(
     database: Database, owner_id: str, other_owner_id: str
 ) -> None:

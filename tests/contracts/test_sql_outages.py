@@ -51,14 +51,21 @@ def calls(database: Database, user_id: str) -> list[Callable[[], Awaitable[objec
     ]
 
 
-async def open_connections(database: Database) -> int:
-    rows = await database.fetch_all(
-        text(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gatepost' AND datname = current_database()"
-        )
-    )
-    count: int = rows[0][0]
-    return count
+async def backends(database: Database) -> set[int]:
+    """The process ids behind the pool's connections."""
+    rows = await database.fetch_all(text("SELECT pid FROM pg_stat_activity WHERE application_name = 'gatepost'"))
+    return {row[0] for row in rows}
+
+
+async def stuck_on_its_own(database: Database) -> None:
+    """A transaction whose connection alone stops to answer."""
+    async with database.begin() as tx:
+        pid: int = (await tx.run(text("SELECT pg_backend_pid()"))).scalar_one()
+        psutil.Process(pid).suspend()
+        try:
+            await tx.run(text("SELECT 1"))
+        finally:
+            psutil.Process(pid).resume()
 
 
 async def test_a_frozen_server_refuses_everybody_in_time_then_at_once_and_is_found_again(
@@ -78,7 +85,7 @@ async def test_a_frozen_server_refuses_everybody_in_time_then_at_once_and_is_fou
 
     assert await answered_within(5, remote.check) < 1
     await asyncio.gather(*(call() for call in calls(remote, user_id) * 8))
-    assert await open_connections(remote) <= 5
+    assert len(await backends(remote)) <= 5
 
 
 @pytest.mark.parametrize("moment", ["before a statement", "while the caller dawdles", "before the commit"])
@@ -107,7 +114,7 @@ async def test_a_transaction_in_which_the_server_freezes_is_refused_in_time_and_
         await answered_within(5, lambda: add_user(database))
         both = [await SqlUsers(other).find(user.id) is not None for user in (first, second)]
         assert both == ([both[0]] * 2 if moment == "before the commit" else [False, False])
-        assert await open_connections(other) <= 3
+        assert len(await backends(other)) <= 3
 
 
 async def test_a_dead_server_is_refused_and_one_that_is_started_again_is_used_at_once(
@@ -195,13 +202,31 @@ async def test_when_one_connection_falls_silent_the_idle_ones_beside_it_are_not_
     async with opened(own_ledger.url(), pool_size=8) as database:
         user_id = await add_user(database)
         await asyncio.gather(*(call() for call in calls(database, user_id) * 5))
-        assert await open_connections(database) == 8
+        assert len(await backends(database)) == 8
 
         freeze_connections(own_ledger)
         await refused_within(2, database.check())
 
         assert await answered_within(5, database.check) < 1
         await asyncio.gather(*(call() for call in calls(database, user_id) * 5))
+
+
+async def test_a_server_that_is_slow_for_one_call_and_answers_the_others_keeps_its_connections(
+    own_ledger: PostgresServer,
+) -> None:
+    async with opened(own_ledger.url(), pool_size=4) as database:
+        await asyncio.gather(*(database.fetch_all(text("SELECT pg_sleep(0.1)")) for _ in range(4)))
+        pids = await backends(database)
+
+        slow = asyncio.create_task(refused_within(2, stuck_on_its_own(database)))
+        while not slow.done():
+            await database.check()
+            await asyncio.sleep(0.02)
+        await slow
+
+        await database.check()
+        await asyncio.gather(*(database.fetch_all(text("SELECT pg_sleep(0.1)")) for _ in range(4)))
+        assert len(await backends(database) - pids) == 1, "in the place of the one that did not answer"
 
 
 async def test_one_connection_that_the_server_ends_stops_nobody_else(remote: Database) -> None:

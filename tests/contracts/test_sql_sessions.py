@@ -141,9 +141,9 @@ async def test_a_floor_and_a_last_use_are_raised_each_on_its_own_and_never_lower
 async def test_thousands_are_written_behind_at_once(database: Database, owner_id: str) -> None:
     sessions = SqlSessions(database)
     kept = [a_session(owner_id) for _ in range(2_000)]
-    for start in range(0, len(kept), 250):
+    for start in range(0, len(kept), 100):
         async with database.begin() as tx:
-            for session in kept[start : start + 250]:
+            for session in kept[start : start + 100]:
                 await sessions.add(tx, session)
     reached = {session.id: Reached(3, NOW + SECOND) for session in kept} | {new_id(): Reached(3, NOW)}
 

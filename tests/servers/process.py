@@ -138,11 +138,16 @@ def free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def fast_folder() -> Path:
-    """A new short-named folder, in memory where there is room; removed at exit."""
+def fast_parent() -> Path:
+    """Where temporary files go: in memory where there is room, as a disk that is busy makes a store look away."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30
-    return scratch_folder(memory if roomy else Path(tempfile.gettempdir()))
+    return memory if roomy else Path(tempfile.gettempdir())
+
+
+def fast_folder() -> Path:
+    """A new short-named folder, in memory where there is room; removed at exit."""
+    return scratch_folder(fast_parent())
 
 
 def scratch_folder(parent: Path) -> Path:

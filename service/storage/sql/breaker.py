@@ -27,10 +27,13 @@ class Breaker:
             self._next_probe = began + _PROBE_EVERY
         return began
 
-    def failed(self, began: float) -> None:
-        """The store did not answer a call that began then. An answer to a later call weighs more."""
-        if began >= self._last_answer:
+    def failed(self, began: float) -> bool:
+        """The store did not answer a call that began then; whether that counts. It does not when another call has been
+        answered since: then the store is slow, not away, and to turn everybody off would make it slower."""
+        counts = began >= self._last_answer
+        if counts:
             self._next_probe = time.monotonic() + _PROBE_EVERY
+        return counts
 
     def answered(self) -> None:
         """The store answered, whatever it said."""

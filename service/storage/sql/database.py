@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from service.ledger import Transaction
 from service.protocol.errors import Conflict, StoreUnavailable
 from service.storage.sql.breaker import Breaker
-from service.storage.sql.engine import DEADLINE, Trust, begin_immediate, open_engine, parse_database_url
+from service.storage.sql.engine import DEADLINE, Leaving, Trust, begin_immediate, open_engine, parse_database_url
 from service.storage.sql.refusals import STORE, is_locked, refusals
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -85,7 +85,8 @@ class Database:
         address = parse_database_url(url)
         self.postgresql = address.get_backend_name() == "postgresql"
         self._trust = Trust()
-        self._engine = open_engine(address, self._trust, pool_size=pool_size)
+        self._leaving: Leaving = set()
+        self._engine = open_engine(address, self._trust, self._leaving, pool_size=pool_size)
         # Waited for before the pool is: to wait for a connection is not to wait for a server that is silent.
         self._free = asyncio.Semaphore(pool_size)
         self._reads = Breaker(STORE)
@@ -155,6 +156,8 @@ class Database:
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSES_WITHIN):
                 await self._engine.dispose()
+                while self._leaving:
+                    await asyncio.wait(self._leaving)
 
     @asynccontextmanager
     async def _within_deadline(self, breaker: Breaker) -> AsyncIterator[Question]:
@@ -165,9 +168,8 @@ class Database:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            if question.unanswered:
+            if question.unanswered and breaker.failed(began):
                 self._trust.lose()
-                breaker.failed(began)
             raise StoreUnavailable(STORE, detail="no answer in time") from error
         except _Unreachable:
             breaker.failed(began)
@@ -182,7 +184,7 @@ class Database:
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine, question: Question) -> AsyncIterator[AsyncConnection]:
         async with self._free:
-            connection = await _connect(engine, question)
+            connection = await self._connect(engine, question)
             try:
                 yield connection
             except asyncio.CancelledError:
@@ -194,17 +196,30 @@ class Database:
             finally:
                 await connection.close()
 
+    async def _connect(self, engine: AsyncEngine, question: Question) -> AsyncConnection:
+        """In a task of its own: a connection whose making is cancelled half-way is nobody's to close."""
+        making = asyncio.create_task(engine.connect().start())
+        try:
+            with question.asked():
+                return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            given_up = asyncio.create_task(_drop_when_made(making))
+            self._leaving.add(given_up)
+            given_up.add_done_callback(self._leaving.discard)
+            raise
+        except (StoreUnavailable, SQLAlchemyError) as error:
+            raise _Unreachable(STORE, detail=f"{type(error).__name__}: {error}") from error
+
 
 class _Unreachable(StoreUnavailable):
     """No connection could be made, as opposed to one that broke or a statement that took too long."""
 
 
-async def _connect(engine: AsyncEngine, question: Question) -> AsyncConnection:
-    try:
-        with question.asked():
-            return await engine.connect()
-    except (StoreUnavailable, SQLAlchemyError) as error:
-        raise _Unreachable(STORE, detail=f"{type(error).__name__}: {error}") from error
+async def _drop_when_made(making: asyncio.Task[AsyncConnection]) -> None:
+    with suppress(Exception):  # it could not be made: the better
+        connection = await making
+        await connection.invalidate()
+        await connection.close()
 
 
 async def _undo(connection: AsyncConnection) -> None:

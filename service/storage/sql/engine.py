@@ -1,5 +1,6 @@
 """The engine: how SQLite and PostgreSQL are opened, so that no call waits for a server that does not answer."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -61,7 +62,11 @@ class Trust:
         self.since = time.monotonic()
 
 
-def open_engine(url: URL, trust: Trust, *, pool_size: int) -> AsyncEngine:
+Leaving = set[asyncio.Future[None]]
+"""What is being closed with nobody waiting for it. Its thread speaks to the event loop when done, so that waits."""
+
+
+def open_engine(url: URL, trust: Trust, leaving: Leaving, *, pool_size: int) -> AsyncEngine:
     """An engine with a bounded pool; nothing is connected yet."""
     sqlite = url.get_backend_name() == "sqlite"
     engine = create_async_engine(
@@ -72,7 +77,7 @@ def open_engine(url: URL, trust: Trust, *, pool_size: int) -> AsyncEngine:
     )
     if sqlite:
         event.listen(engine.sync_engine, "connect", _set_pragmas)
-    _never_wait_when_dropping(engine, sqlite=sqlite)
+    _never_wait_when_dropping(engine, leaving, sqlite=sqlite)
     _check_at_checkout(engine, trust)
     return engine
 
@@ -103,12 +108,14 @@ def _set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
-def _never_wait_when_dropping(engine: AsyncEngine, *, sqlite: bool) -> None:
+def _never_wait_when_dropping(engine: AsyncEngine, leaving: Leaving, *, sqlite: bool) -> None:
     """SQLAlchemy says goodbye to a connection that it drops, and waits 2 s for a frozen server to answer. We do not."""
 
     def drop(connection: Any) -> None:
         if sqlite:
-            connection.driver_connection.stop()
+            thread_ends = connection.driver_connection.stop()
+            leaving.add(thread_ends)
+            thread_ends.add_done_callback(leaving.discard)
         else:
             connection.driver_connection.terminate()
 
