@@ -18,7 +18,7 @@ from bench.load import Source, each_once, request, same
 from bench.race import Subject, race, table
 from bench.sign_in import revocation_delay, sign_ins
 from bench.stage import SCOPE, Stage, prepared
-from bench.workers import CLIENT_CORE, IS_PINNED, SERVER_CORE, Worker, on_core
+from bench.workers import CLIENT_CORE, IS_PINNED, SERVER_CORE, GatepostWorker, Worker, on_core
 from service.sessions.pairs import TokenPair
 from tests.servers.gatepost import settings_for
 from tests.servers.process import fast_folder, free_ports
@@ -47,14 +47,14 @@ async def main(rounds: int, seconds: float) -> None:
             f"sqlite+aiosqlite:///{folder}/sqlite", valkey.url, PUBLIC_URL=issuer, LOG__LEVEL="warning"
         )
         async with prepared(folder, environ) as stage:
-            gatepost = Worker("service.main:app", folder / "gatepost", environ, port=port)
+            gatepost = GatepostWorker(folder / "gatepost", environ, port=port)
             started(gatepost)
             idle = gatepost.resident()
             others = {
                 "hello": Worker("bench.subjects.hello:app", folder / "hello"),
                 "bare": Worker("bench.subjects.bare:app", folder / "bare"),
                 "guarded": Worker("bench.subjects.guarded:app", folder / "guarded", environ),
-                "strict": Worker("service.main:app", folder / "strict", environ | {"GATEPOST_TOKENS__STRICT": "true"}),
+                "strict": GatepostWorker(folder / "strict", environ | {"GATEPOST_TOKENS__STRICT": "true"}),
                 "kit": Worker("bench.subjects.kit:app", folder / "kit", kit_environ(stage)),
             }
             for worker in others.values():

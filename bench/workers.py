@@ -5,7 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,24 +34,26 @@ def on_core(core: int) -> Iterator[None]:
 
 
 class Worker(ServerProcess):
-    """One uvicorn process of `app`, as Gatepost runs it in production. `took` is the time to its first answer."""
+    """One uvicorn process of `app`, set as Gatepost sets it. `took` is the time to its first answer."""
 
-    def __init__(
-        self, app: str, folder: Path, environ: Mapping[str, str] | None = None, *, port: int | None = None
-    ) -> None:
+    def __init__(self, app: str, folder: Path, environ: Mapping[str, str] | None = None) -> None:
+        port = free_ports(1)[0]
+        where = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
+        lean = ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
+        self._run(["uvicorn", app, *where, *lean], folder, environ or {}, port=port)
+
+    def _run(self, module: Sequence[str], folder: Path, environ: Mapping[str, str], *, port: int) -> None:
         folder.mkdir()
-        self.port = port or free_ports(1)[0]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
         self.took = 0.0
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
-        paths = [str(ROOT), str(ROOT / "sdk")]
-        where = ["--host", "127.0.0.1", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools"]
-        lean = ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk")])
         super().__init__(
-            [sys.executable, "-m", "uvicorn", app, *where, *lean],
+            [sys.executable, "-m", *module],
             folder=folder,
             is_ready=self._is_alive,
-            environ={**kept, **(environ or {}), "PYTHONPATH": os.pathsep.join(paths)},
+            environ={**kept, **environ, "PYTHONPATH": paths},
         )
 
     def start(self) -> None:
@@ -80,3 +82,12 @@ class Worker(ServerProcess):
             return True  # a refusal is an answer
         except (urllib.error.URLError, OSError):
             return False
+
+
+class GatepostWorker(Worker):
+    """`gatepost serve` with one worker."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, port: int | None = None) -> None:
+        port = port or free_ports(1)[0]
+        here = {"GATEPOST_SERVER__HOST": "127.0.0.1", "GATEPOST_SERVER__PORT": str(port), "GATEPOST_VAR": str(folder)}
+        self._run(["service", "serve"], folder, {**environ, **here}, port=port)

@@ -94,11 +94,11 @@ async def _offer_setup(settings: "Settings") -> str | None:
 def _uvicorn_config(workers: int) -> "uvicorn.Config":
     import uvicorn
 
-    from service.cli import bounded_http
+    from service.cli import http_protocol
 
     return uvicorn.Config(
         "service.main:app",
-        http=bounded_http.BoundedHttp,
+        http=http_protocol.HttpProtocol,
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -111,8 +111,8 @@ def _uvicorn_config(workers: int) -> "uvicorn.Config":
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEPS_ALIVE,
         timeout_graceful_shutdown=_GOES_WITHIN,
-        callback_notify=bounded_http.drop_slow,
-        timeout_notify=bounded_http.SWEEP_EVERY,
+        callback_notify=http_protocol.drop_slow,
+        timeout_notify=http_protocol.SWEEP_EVERY,
     )
 
 

@@ -1,10 +1,12 @@
 """The outermost layer, pure ASGI: request id, answer fields that every response carries, HEAD, the hot endpoints, and
 the last net under everything."""
 
+import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
+from typing import NamedTuple, Protocol
 
 import structlog
 from starlette.responses import Response
@@ -19,10 +21,28 @@ _log = structlog.get_logger("gatepost.web")
 _REQUEST_ID_FIELD = b"x-request-id"
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
+_NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 Field = tuple[bytes, bytes]
-HotEndpoint = Callable[[Scope], Awaitable[tuple[Sequence[Field], bytes]]]
-"""Answers 200 with these fields, which are `completed`, and this body, or raises a `Refusal`."""
+
+
+class Rendered(NamedTuple):
+    """A 200 that can be sent again and again. `head` is its fields as they go over the wire, all but the request id."""
+
+    fields: Sequence[Field]
+    body: bytes
+    head: bytes
+
+
+class HotEndpoint(Protocol):
+    """An endpoint for which no other layer is needed."""
+
+    def at_hand(self, scope: Scope) -> Rendered | None:
+        """The answer, when it takes neither waiting nor thinking. Raises nothing: None says `answer`."""
+
+    async def answer(self, scope: Scope) -> Rendered:
+        """The answer. Raises a `Refusal`."""
+
 
 _ALWAYS: tuple[Field, ...] = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _HTTPS_ONLY: Field = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
@@ -41,6 +61,14 @@ def completed(headers: Iterable[Field], *, secure: bool) -> list[Field]:
         whole.append(_HTTPS_ONLY)
     whole += [field for field in _UNLESS_GIVEN if field[0] not in given]
     return whole
+
+
+def rendered(headers: Iterable[Field], body: bytes, *, secure: bool) -> Rendered:
+    """A 200 with every field that it carries. Raises `ValueError` for a value that would end its line."""
+    fields = completed([*headers, (b"content-length", b"%d" % len(body))], secure=secure)
+    if any(_NOT_IN_VALUE.search(value) for _, value in fields):
+        raise ValueError("a field value has a control character")
+    return Rendered(fields, body, b"".join(b"%b: %b\r\n" % field for field in fields))
 
 
 class Edge:
@@ -72,7 +100,7 @@ class Edge:
         try:
             hot = self._hot.get(scope["path"])
             if hot is not None:
-                await outgoing.send_whole(*await hot(scope))
+                await outgoing.send_whole(await hot.answer(scope))
                 return
             if scope["method"] != "GET":
                 receive = bounded(receive, scope, self._max_body)
@@ -83,6 +111,15 @@ class Edge:
                 await answer(scope, receive, outgoing)
         finally:
             logs.request_id.reset(logged)
+
+    def at_hand(self, scope: Scope) -> bytes | None:
+        """What follows the status line of a 200, when a hot endpoint has one at hand: for a server that can send it
+        without starting a task (`service/cli/http_protocol.py`). Raises nothing."""
+        hot = self._hot.get(scope["path"])
+        answer = None if hot is None else hot.at_hand(scope)
+        if answer is None:
+            return None
+        return b"%bx-request-id: %b\r\n\r\n%b" % (answer.head, self._request_id(scope["headers"]), answer.body)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -126,9 +163,8 @@ class _Outgoing:
             message = {**message, "body": b""}
         await self._send(message)
 
-    async def send_whole(self, headers: Sequence[Field], body: bytes) -> None:
-        """A 200 whose fields are completed already."""
+    async def send_whole(self, answer: Rendered) -> None:
         self.started = True
-        fields = [*headers, (_REQUEST_ID_FIELD, self._request_id)]
+        fields = [*answer.fields, (_REQUEST_ID_FIELD, self._request_id)]
         await self._send({"type": "http.response.start", "status": 200, "headers": fields})
-        await self._send({"type": "http.response.body", "body": b"" if self._bodiless else body})
+        await self._send({"type": "http.response.body", "body": b"" if self._bodiless else answer.body})

@@ -47,8 +47,26 @@ class Gate:
     api_key_in_query: bool
     origins: frozenset[bytes]
 
+    def recall(self, scope: Scope) -> Principal | None:
+        """The caller, when this request carries one access token in the Authorization field and nothing else that could
+        be a credential, and the token was judged before with nothing changed since. None says: ask `principal`."""
+        authorization = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if authorization is not None:
+                    return None
+                authorization = value
+            elif name == b"x-api-key" or name == b"cookie":
+                return None
+        if authorization is None or (self.api_key_in_query and scope["query_string"]):
+            return None
+        return self.resolver.recall(authorization, now=clock.now())
+
     async def principal(self, scope: Scope) -> Principal:
         """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""
+        known = self.recall(scope)
+        if known is not None:
+            return known
         authorizations: list[bytes] = []
         api_keys: list[bytes] = []
         cookies: list[str] = []
@@ -61,15 +79,10 @@ class Gate:
                 cookies += self.cookies.find_access(value)
         if self.api_key_in_query and scope["query_string"]:
             api_keys += [key.encode() for key in find_values(scope["query_string"], "api_key")]
-        now = clock.now()
-        if len(authorizations) == 1 and not api_keys and not cookies:
-            known = self.resolver.recall(authorizations[0], now=now)
-            if known is not None:
-                return known
         if cookies:
             self.check_not_forged(scope)
         presented = Presented(authorizations, api_keys, cookies)
-        return await self.resolver.resolve(presented, address=lambda: self.address.of(scope), now=now)
+        return await self.resolver.resolve(presented, address=lambda: self.address.of(scope), now=clock.now())
 
     def check_not_forged(self, scope: Scope) -> None:
         """A cookie travels by itself; only our own pages can add the header (RFC 10017). Raises `CsrfFailed`."""

@@ -2,7 +2,6 @@
 
 import json
 from collections import OrderedDict
-from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -10,13 +9,14 @@ from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
-from service.web.edge import Field, completed
+from service.web.edge import Field, Rendered, rendered
 from service.web.refusals import MethodNotAllowed
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 
 PATH = "/auth/verify"
 _REMEMBERED = 10_000
-_DOOR = Door(frozenset(), ANY)
+_DOORS = 1_000
+_ANYBODY_KNOWN = Door(frozenset(), ANY)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -30,42 +30,60 @@ class VerifyEndpoint:
     def __init__(self, gate: Gate, *, secure: bool) -> None:
         self._gate = gate
         self._secure = secure
-        self._rendered: OrderedDict[int, tuple[Principal, list[Field], bytes]] = OrderedDict()
+        self._doors = {b"": _ANYBODY_KNOWN}
+        self._rendered: OrderedDict[int, tuple[Principal, Rendered]] = OrderedDict()
 
-    async def __call__(self, scope: Scope) -> tuple[list[Field], bytes]:
-        """The fields and the body of one answer. Raises the refusals of a guarded route, and `MethodNotAllowed`."""
-        door = scope[GUARDED_BY] = _DOOR
+    def at_hand(self, scope: Scope) -> Rendered | None:
+        """The answer to a GET with an access token that was seen before."""
+        if scope["method"] != "GET":
+            return None
+        door = self._doors.get(scope["query_string"])
+        if door is None:
+            return None
+        principal = self._gate.recall(scope)
+        if principal is None or not door.needed <= principal.scopes:
+            return None
+        known = self._rendered.get(id(principal))
+        return known[1] if known is not None and known[0] is principal else None
+
+    async def answer(self, scope: Scope) -> Rendered:
+        """The answer. Raises the refusals of a guarded route, and `MethodNotAllowed`."""
+        scope[GUARDED_BY] = _ANYBODY_KNOWN
         if scope["method"] != "GET":
             raise MethodNotAllowed("GET, HEAD")
-        if scope["query_string"]:
-            # A key in the query must not stay in memory as the name of what it asked for.
-            find = _door.__wrapped__ if b"api_key" in scope["query_string"] else _door
-            door = scope[GUARDED_BY] = find(scope["query_string"])
+        door = scope[GUARDED_BY] = self._door(scope["query_string"])
         principal = await self._gate.principal(scope)
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
         return self._answer(principal)
 
-    def _answer(self, principal: Principal) -> tuple[list[Field], bytes]:
+    def _door(self, query: bytes) -> Door:
+        door = self._doors.get(query)
+        if door is None:
+            door = _parse_door(query)
+            # A key in the query must not stay in memory as the name of what it asked for.
+            if len(self._doors) < _DOORS and b"api_key" not in query:
+                self._doors[query] = door
+        return door
+
+    def _answer(self, principal: Principal) -> Rendered:
         """The rendered answer. Principals of remembered credentials are the same object on every request."""
         known = self._rendered.get(id(principal))
         if known is None or known[0] is not principal:
-            headers, body = _render(principal)
-            known = (principal, completed(headers, secure=self._secure), body)
+            known = (principal, rendered(*_render(principal), secure=self._secure))
             self._rendered[id(principal)] = known
             if len(self._rendered) > _REMEMBERED:
                 self._rendered.popitem(last=False)
-        return known[1], known[2]
+        return known[1]
 
 
-@lru_cache(256)
-def _door(query: bytes) -> Door:
+def _parse_door(query: bytes) -> Door:
     """What a query asks for. Raises `InvalidRequest`."""
     values = find_values(query, "scope")
     if len(values) > 1:
         raise InvalidRequest(public="Send scope once.")
     try:
-        return Door(frozenset(parse_scope(values[0])), ANY) if values else _DOOR
+        return Door(frozenset(parse_scope(values[0])), ANY) if values else _ANYBODY_KNOWN
     except ScopeSyntaxError:
         raise InvalidRequest(public="The scope is malformed.") from None
 
@@ -91,5 +109,4 @@ def _render(principal: Principal) -> tuple[list[Field], bytes]:
     ]
     body = _encode(shown).encode()
     headers = [(name, value.encode()) for name, value in fields if value is not None]
-    headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    return headers, body
+    return [*headers, (b"content-type", b"application/json")], body

@@ -29,6 +29,7 @@ PASSWORD = "tall giraffes eat acacia"
 def settings_for(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
     """The environment of one deployment; `more` is `TOKENS__STRICT="true"` and the like."""
     return {
+        "GATEPOST_PUBLIC_URL": "http://localhost:8000",  # one for all workers, whatever their ports
         "GATEPOST_DATABASE_URL": database_url,
         "GATEPOST_REDIS_URL": redis_url,
         "GATEPOST_SECRET_KEY": urlsafe_b64encode(token_bytes(32)).decode(),
@@ -38,7 +39,7 @@ def settings_for(database_url: str, redis_url: str, **more: str) -> dict[str, st
 
 
 class GatepostServer(ServerProcess):
-    """One worker process, as uvicorn runs it in production."""
+    """One worker process: `gatepost serve` over stores that are there."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], *, port: int | None = None) -> None:
         folder.mkdir()
@@ -46,12 +47,17 @@ class GatepostServer(ServerProcess):
         self.url = f"http://127.0.0.1:{self.port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk")])
-        command = [sys.executable, "-m", "uvicorn", "service.main:app", "--host", "127.0.0.1", "--port", str(self.port)]
+        here = {
+            "GATEPOST_SERVER__HOST": "127.0.0.1",
+            "GATEPOST_SERVER__PORT": str(self.port),
+            "GATEPOST_VAR": str(folder),
+            "PYTHONPATH": paths,
+        }
         super().__init__(
-            [*command, "--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"],
+            [sys.executable, "-m", "service", "serve"],
             folder=folder,
             is_ready=lambda: is_alive(self.url),
-            environ={**inherited, **environ, "PYTHONPATH": paths},
+            environ={**inherited, **environ, **here},
         )
 
 

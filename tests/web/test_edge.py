@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from service.protocol.errors import InvalidToken, StoreUnavailable
-from service.web.edge import Edge, HotEndpoint, completed
-from tests.web.running import Web, assert_problem
+from service.web.edge import Edge, HotEndpoint, Rendered, rendered
+from tests.web.running import Web, as_served, assert_problem
 
 pytestmark = pytest.mark.anyio
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
@@ -136,23 +136,50 @@ async def test_a_caller_who_leaves_ends_the_request() -> None:
         await sent(edge(cancelled))
 
 
+class Hot:
+    """Answers ok, or with what goes wrong; a path of `/now` has it at hand."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.ok = rendered([(b"content-type", b"text/plain")], b"ok", secure=True)
+
+    def at_hand(self, scope: Scope) -> Rendered | None:
+        return self.ok if scope["path"] == "/now" else None
+
+    async def answer(self, scope: Scope) -> Rendered:
+        if self.error is not None:
+            raise self.error
+        return self.ok
+
+
 async def test_a_hot_endpoint_is_under_the_same_net() -> None:
-    async def good(scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        return completed([(b"content-length", b"2")], secure=True), b"ok"
-
-    async def bad(scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        raise RuntimeError("hunter2")
-
-    async def refused(scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        raise InvalidToken(detail="hunter2")
-
-    asked = edge(broken, hot={"/good": good, "/bad": bad, "/refused": refused})
+    bad, refused = Hot(RuntimeError("hunter2")), Hot(InvalidToken(detail="hunter2"))
+    asked = edge(broken, hot={"/good": Hot(), "/bad": bad, "/refused": refused})
     answer = await ask(asked, path="/good")
     assert (answer.status_code, answer.text) == (200, "ok")
     assert_carries_all(answer, secure=True)
     assert_problem(await ask(asked, path="/bad"), 500, "internal_error")
     assert_problem(await ask(asked, path="/refused"), 401, "invalid_token")
     assert_problem(await ask(asked, path="/good/"), 500, "internal_error")  # not hot
+
+
+async def test_what_is_at_hand_is_the_same_answer_but_for_its_id() -> None:
+    asked = edge(hot={"/now": Hot(), "/good": Hot()})
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(as_served(asked)), base_url="http://test") as client:
+        at_hand, waited = await client.get("/now"), await client.get("/good")
+    assert at_hand.text == waited.text == "ok"
+    assert at_hand.headers.pop("x-request-id") != waited.headers.pop("x-request-id")
+    assert at_hand.headers.multi_items() == waited.headers.multi_items()
+    assert asked.at_hand({"path": "/good", "headers": []}) is asked.at_hand({"path": "/", "headers": []}) is None
+    given = asked.at_hand({"path": "/now", "headers": [(b"x-request-id", b"mine")]})
+    assert given is not None
+    assert given.endswith(b"\r\nx-request-id: mine\r\n\r\nok")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=c", b"a\nb", b"a\0b", b"\x7f"])
+def test_a_value_that_would_end_its_line_is_never_rendered(value: bytes) -> None:
+    with pytest.raises(ValueError, match="control"):
+        rendered([(b"x-auth-subject", value)], b"", secure=True)
 
 
 def assert_carries_all(answer: httpx2.Response, *, secure: bool) -> None:

@@ -1,4 +1,5 @@
-"""What may come before a request is whole: how much, how many, how long. uvicorn's server, a small application."""
+"""What may come before a request is whole: how much, how many, how long; and answers that are sent at once. uvicorn's
+server, a small application."""
 
 import asyncio
 import socket
@@ -8,11 +9,25 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from service.cli import bounded_http
-from service.cli.bounded_http import LONGEST_HEAD, MOST_FIELDS, BoundedHttp, drop_slow
+from service.cli import http_protocol
+from service.cli.http_protocol import LONGEST_HEAD, MOST_FIELDS, HttpProtocol, drop_slow
+from service.web.edge import Edge, Rendered, rendered
 
 pytestmark = pytest.mark.anyio
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+HOT = b"GET /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\n\r\n"
+
+
+class Hot:
+    """Has its answer at hand for GET."""
+
+    ok = rendered([(b"content-type", b"text/plain")], b"hot", secure=False)
+
+    def at_hand(self, scope: Scope) -> Rendered | None:
+        return self.ok if scope["method"] == "GET" else None
+
+    async def answer(self, scope: Scope) -> Rendered:
+        return self.ok
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,13 +47,14 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(application, http=BoundedHttp, lifespan="off", ws="none", log_config=None)
+        edge = Edge(application, hot={"/hot": Hot()}, secure=False, max_body=1_000_000)
+        config = uvicorn.Config(edge, http=HttpProtocol, lifespan="off", ws="none", log_config=None)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve([listener]))
         yield listener.getsockname()[1]
         server.should_exit = True
         await serving
-    assert BoundedHttp.alive == set()
+    assert HttpProtocol.alive == set()
 
 
 async def answer_to(port: int, *parts: bytes) -> bytes:
@@ -98,8 +114,8 @@ async def test_a_request_that_takes_too_long_is_cut_off(
     asking = asyncio.create_task(answer_to(port, begun))
     await asyncio.sleep(0.2)
     await drop_slow()
-    assert len(BoundedHttp.alive) == 1
-    monkeypatch.setattr(bounded_http, "SLOWEST_REQUEST", 0.1)
+    assert len(HttpProtocol.alive) == 1
+    monkeypatch.setattr(http_protocol, "SLOWEST_REQUEST", 0.1)
     await drop_slow()
     answer = await asking
     assert answer == b"" if begun.endswith(b"ab") else answer.startswith(b"HTTP/1.1 408 ")
@@ -113,6 +129,51 @@ async def test_a_connection_that_waits_between_requests_is_left_alone(
         writer.write(PLAIN)
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
         await asyncio.sleep(0.2)
-        monkeypatch.setattr(bounded_http, "SLOWEST_REQUEST", 0.1)
+        monkeypatch.setattr(http_protocol, "SLOWEST_REQUEST", 0.1)
         await drop_slow()
+    writer.close()
+
+
+async def test_what_is_at_hand_is_sent_at_once_and_is_the_same(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = await answer_to(port, HOT)
+    monkeypatch.setattr(Hot, "at_hand", lambda *_: None)
+    assert at_once == await answer_to(port, HOT)
+    assert at_once.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert at_once.endswith(b"x-request-id: r\r\n\r\nhot")
+
+
+async def test_answers_come_in_the_order_of_their_requests(port: int) -> None:
+    posted = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+    answer = await answer_to(port, HOT * 3 + posted + HOT * 2_000 + posted + HOT)
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK\r\n")]
+    assert bodies == [b"", *[b"hot"] * 3, b"3", *[b"hot"] * 2_000, b"3", b"hot"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "status", "closes"),
+    [
+        (b"GET /hot HTTP/1.0", b"", 200, True),
+        (b"GET /hot HTTP/1.1", b"Connection: close\r\n", 200, True),
+        (b"GET /hot HTTP/1.1", b"Expect: 100-continue\r\nContent-Length: 3\r\n", 200, False),
+        (b"GET /hot HTTP/1.1", b"Content-Length: 3\r\n", 200, False),
+        (b"HEAD /hot HTTP/1.1", b"", 200, False),
+    ],
+)
+async def test_an_unusual_request_for_what_is_at_hand(
+    port: int, line: bytes, fields: bytes, status: int, closes: bool
+) -> None:
+    body = b"abc" if b"Length" in fields else b""
+    answer = await answer_to(port, line + b"\r\nHost: a\r\n" + fields + b"\r\n" + body + PLAIN)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.count(b"HTTP/1.1 200 OK") == (1 if closes else 2)
+    assert (b"\r\n\r\nhot" in answer) is not line.startswith(b"HEAD")
+
+
+async def test_a_connection_that_is_answered_at_once_can_be_ended_in_good_order(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HOT)
+    assert (await reader.readuntil(b"\r\n\r\nhot")).startswith(b"HTTP/1.1 200")
+    for connection in list(HttpProtocol.alive):
+        connection.shutdown()
+    assert await reader.read() == b""
     writer.close()

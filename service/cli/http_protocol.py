@@ -1,9 +1,12 @@
-"""uvicorn's HTTP protocol with bounds on what may come before a request is whole: uvicorn itself has none here."""
+"""uvicorn's HTTP protocol with two things more: bounds on what may come before a request is whole, which uvicorn itself
+does not have, and answers that are at hand, sent at once."""
 
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.web.edge import Edge
 
 LONGEST_HEAD = 32 * 1024
 """Bytes of request line and fields that may have come without the end of them."""
@@ -13,6 +16,7 @@ SLOWEST_REQUEST = 30.0
 """Seconds from the first byte to the last; a proxy that buffers sends all at once."""
 
 SWEEP_EVERY = 5
+_OK = b"HTTP/1.1 200 OK\r\n"
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _REFUSAL = b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\ncache-control: no-store\r\n\r\n"
 
@@ -21,10 +25,10 @@ class _TooLarge(Exception):
     """Ends the parsing of a request."""
 
 
-class BoundedHttp(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection. `waiting_since` is when the request began that is not whole yet, None when there is none."""
 
-    alive: ClassVar[set["BoundedHttp"]] = set()
+    alive: ClassVar[set["HttpProtocol"]] = set()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -35,6 +39,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._chunk = 0
         self._seen = 0
         self._too_large = False
+        self._edge = self.app if isinstance(self.app, Edge) else None
+        self._is_first = False
 
     def connection_made(self, transport: Any) -> None:
         self.alive.add(self)
@@ -68,7 +74,23 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self.headers) > MOST_FIELDS or (self._seen > LONGEST_HEAD and self._size() > LONGEST_HEAD):
             self._too_large = True
             raise _TooLarge
+        self._is_first = True
         super().on_headers_complete()
+        self._is_first = False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answer at once where the answer is at hand: no task, one write. Not what waited for another request: each
+        of a queue would be answered from within the end of the one before."""
+        is_plain = cycle.keep_alive and not (cycle.waiting_for_100_continue or self.flow.write_paused)
+        if self._edge is app and self._is_first and is_plain:
+            whole = self._edge.at_hand(cast("dict[str, Any]", cycle.scope))
+            if whole is not None:
+                fields = [b"%b: %b\r\n" % field for field in cycle.default_headers]
+                self.transport.write(b"".join((_OK, *fields, whole)))
+                cycle.response_started = cycle.response_complete = True
+                self.on_response_complete()
+                return
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
@@ -96,6 +118,6 @@ class BoundedHttp(HttpToolsProtocol):
 async def drop_slow() -> None:
     """Hang up on every connection whose request has been coming for too long."""
     oldest = time.monotonic() - SLOWEST_REQUEST
-    for connection in list(BoundedHttp.alive):
+    for connection in list(HttpProtocol.alive):
         if connection.waiting_since is not None and connection.waiting_since < oldest:
             connection.refuse(b"408 Request Timeout")
