@@ -29,11 +29,12 @@ from service.revocation.acts import Acts
 from service.revocation.feed import RevocationFeed
 from service.sessions.ending import SessionEnding
 from service.sessions.pairs import TokenPairs
-from service.sessions.refresh_token import RefreshKey, RefreshTokenMint
+from service.sessions.refresh_token import RefreshTokenMint
 from service.sessions.rotation import Rotation
 from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import LONGEST_ACCESS_LIFE, Settings
+from service.signed_text import MacKey
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from service.storage.sql import (
     Database,
@@ -119,7 +120,7 @@ def build_house(settings: Settings) -> House:
         algorithms=tokens.algorithms,
         lead=settings.keys.publish_lead,
         rotate_every=settings.keys.rotate_every,
-        token_life=tokens.access_life,
+        token_life=LONGEST_ACCESS_LIFE,  # a client may have a longer one than the service's
         now=clock.now,
     )
     reached = WriteBehind[Reached](sessions.write_behind)
@@ -140,7 +141,7 @@ def build_house(settings: Settings) -> House:
         sessions,
         families,
         rotation,
-        RefreshTokenMint([RefreshKey(secret.id, secret.derive("refresh tokens")) for secret in secrets]),
+        RefreshTokenMint([MacKey(secret.id, secret.derive("refresh tokens")) for secret in secrets]),
         AccessTokenIssuer(keyring, issuer=settings.issuer, audience=settings.audience, life=tokens.access_life),
         catalogue,
         idle=tokens.session_idle,

@@ -36,6 +36,7 @@ def test_an_empty_environment_is_local_mode() -> None:
     assert settings == Settings()
     assert (settings.mode, settings.public_url, settings.issuer) == ("local", *["http://localhost:8000"] * 2)
     assert settings.audience == settings.issuer
+    assert settings.tokens.algorithms == ("ES256", "RS256")
     assert not settings.secure
 
 
@@ -45,7 +46,7 @@ def test_every_kind_of_value_is_read() -> None:
             "GATEPOST_SERVER__PORT": "9000",
             "GATEPOST_SERVER__TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8",
             "GATEPOST_SERVER__CORS_ORIGINS": '["https://app.example.com", "http://localhost:3000"]',
-            "GATEPOST_TOKENS__ALGORITHMS": "ES256,RS256",
+            "GATEPOST_TOKENS__ALGORITHMS": "RS256,ES256",
             "GATEPOST_TOKENS__ACCESS_LIFE": "15m",
             "GATEPOST_TOKENS__STRICT": "true",
             "GATEPOST_ACCESS__ROLES": '{"clerk": ["orders:read"]}',
@@ -55,7 +56,7 @@ def test_every_kind_of_value_is_read() -> None:
     assert settings.public_url == "http://localhost:9000"
     assert settings.server.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert settings.server.cors_origins == ("https://app.example.com", "http://localhost:3000")
-    assert settings.tokens.algorithms == ("ES256", "RS256")
+    assert settings.tokens.algorithms == ("RS256", "ES256")
     assert settings.tokens.access_life == timedelta(minutes=15)
     assert settings.tokens.strict
     assert settings.access.roles == {"clerk": ("orders:read",)}

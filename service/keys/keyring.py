@@ -19,9 +19,9 @@ _INTERVAL = 1.0
 class Keyring:
     """One worker's view of the signing keys.
 
-    `algorithms` are those that are kept alive; the first signs access tokens. A new key is published `lead` before it
-    signs, so that verifiers have it by then; an old one stays published until the last token that it signed has
-    expired (`token_life`). `rotate_every` is the age at which a key gets a successor.
+    `algorithms` are those that are kept alive; the first signs access tokens, any other what asks for it. A new key is
+    published `lead` before it signs, so that verifiers have it by then; an old one stays published until the last
+    token that it signed has expired (`token_life`). `rotate_every` is the age at which a key gets a successor.
     """
 
     def __init__(
@@ -41,25 +41,26 @@ class Keyring:
         self._acts = acts
         self._stored = stored
         self._forge = forge
-        self._algorithms = tuple(algorithms)
+        self.algorithms = tuple(algorithms)
         self._lead = lead
         self._rotate_every = rotate_every
         self._token_life = token_life + timedelta(minutes=1)
         self._now = now
         self._known: tuple[SigningKey, ...] = ()
         self._signers: dict[str, SignsBytes] = {}
+        self._reloading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
-    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime) -> str:
-        """Sign with the first algorithm's present key. Raises `StoreUnavailable` before any is known."""
-        key = self._current(self._algorithms[0], now)
+    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
+        """Sign with the present key of `algorithm`, else of the first. Raises `StoreUnavailable` for lack of one."""
+        key = self._current(algorithm or self.algorithms[0], now)
         if key is None:
             raise StoreUnavailable("keys", detail="no signing key has been read yet")
         return self._signers[key.kid].sign(claims, typ=typ)
 
     def can_sign(self, now: datetime) -> bool:
         """Whether a key for access tokens has been read."""
-        return self._current(self._algorithms[0], now) is not None
+        return self._current(self.algorithms[0], now) is not None
 
     def jwks(self) -> dict[str, list[Mapping[str, str]]]:
         """The public keys that verifiers may meet (RFC 7517 §5). Symmetric keys are never in it."""
@@ -88,14 +89,14 @@ class Keyring:
         """Read the keys; make one for each algorithm that has none, and a successor for one that is due."""
         await self.reload()
         now = self._now()
-        for algorithm in self._algorithms:
+        for algorithm in self.algorithms:
             if self._is_due(_living(self._known, algorithm, now), now):
                 await self._succeed(algorithm, lead=self._lead, now=now, only_if_due=True)
 
     async def rotate(self, algorithm: str, *, now: datetime, at_once: bool = False) -> SigningKey:
         """Publish a successor; it signs after the lead, or at once. Raises `Invalid` for an algorithm not in use."""
-        if algorithm not in self._algorithms:
-            raise Invalid("algorithm", f"The algorithms in use are: {', '.join(self._algorithms)}.")
+        if algorithm not in self.algorithms:
+            raise Invalid("algorithm", f"The algorithms in use are: {', '.join(self.algorithms)}.")
         return await self._succeed(algorithm, lead=timedelta(0) if at_once else self._lead, now=now)
 
     async def retire_compromised(self, kid: str, *, now: datetime) -> SigningKey:
@@ -108,20 +109,24 @@ class Keyring:
             await act.revoke_signing_key(kid, why="signing key compromised")
         await self.reload()
         current = self._current(lost.algorithm, now)
-        if current is None and lost.algorithm in self._algorithms:
+        if current is None and lost.algorithm in self.algorithms:
             current = await self.rotate(lost.algorithm, now=now, at_once=True)
         return current or replace(lost, compromised_at=now)
 
     async def reload(self) -> None:
         """Read the ledger; `version` rises when anything changed. Raises `StoreUnavailable`."""
+        async with self._reloading:  # what was read first must not be put in place last
+            await self._reload()
+
+    async def _reload(self) -> None:
         now = self._now()
         known = tuple(key for key in await self._stored.all() if key.verifies(now))
         if known == self._known:
             return
         for key in known:
             if key.kid not in self._signers:
-                try:
-                    self._signers[key.kid] = self._forge.signing(key)
+                try:  # an RSA key takes 30 ms to open
+                    self._signers[key.kid] = await asyncio.to_thread(self._forge.signing, key)
                 except ValueError as problem:
                     _log.error("signing key cannot be opened", kid=key.kid, reason=str(problem))
         self.keys = self._forge.verifying(known)

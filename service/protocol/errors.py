@@ -16,8 +16,16 @@
     ├── InvalidGrant            RFC 6749 §5.2
     ├── InvalidClient           RFC 6749 §5.2
     ├── InvalidScope            RFC 6749 §5.2
+    ├── InvalidTarget           the asked resource is not one that this client may have tokens for
+    ├── UnauthorizedClient      the client may not use this kind of grant
+    ├── UnsupportedGrantType    nobody may
+    ├── AccessDenied            the person, or a rule, said no
+    ├── AuthorizationPending    the person has not answered yet
+    ├── ExpiredToken            a device code is past its end
+    ├── SlowDown                polled too soon; the interval grows by 5 s
     └── Delayed                 carries `retry_after`
         ├── TooBusy             too much expensive work is waiting
+        ├── TooManyAttempts     somebody is guessing
         └── StoreUnavailable    a store is away
 
 A refusal has a stable `code`, one `public` sentence, and `detail` for the log alone. It has no status and no header:
@@ -141,6 +149,48 @@ class InvalidScope(Refusal):
     code, public = "invalid_scope", "The requested scope is not valid or may not be granted."
 
 
+class InvalidTarget(Refusal):
+    """The asked `resource` is malformed, unknown, or not one that may be granted (RFC 8707 §2)."""
+
+    code, public = "invalid_target", "The requested resource is not valid or may not be granted."
+
+
+class UnauthorizedClient(Refusal):
+    """The client is known, and may not use this kind of grant (RFC 6749 §5.2)."""
+
+    code, public = "unauthorized_client", "This client may not use this kind of grant."
+
+
+class UnsupportedGrantType(Refusal):
+    """No client may use this kind of grant here (RFC 6749 §5.2)."""
+
+    code, public = "unsupported_grant_type", "This kind of grant is not supported."
+
+
+class AccessDenied(Refusal):
+    """The person, or a rule of ours, said no (RFC 6749 §4.1.2.1, RFC 8628 §3.5)."""
+
+    code, public = "access_denied", "Access was denied."
+
+
+class AuthorizationPending(Refusal):
+    """The person has not answered yet: poll on (RFC 8628 §3.5)."""
+
+    code, public = "authorization_pending", "The request has not been answered yet."
+
+
+class ExpiredToken(Refusal):
+    """The device code is past its end: begin anew (RFC 8628 §3.5)."""
+
+    code, public = "expired_token", "The device code has expired."
+
+
+class SlowDown(Refusal):
+    """Polled too soon: poll on, with an interval that is 5 seconds longer from now on (RFC 8628 §3.5)."""
+
+    code, public = "slow_down", "Ask less often."
+
+
 class Delayed(Refusal):
     """Not now: `retry_after` says when it is worth trying again."""
 
@@ -153,6 +203,12 @@ class TooBusy(Delayed):
     """More of an expensive kind of work is waiting than can be done in good time."""
 
     code, public = "too_busy", "The service is busy. Try again shortly."
+
+
+class TooManyAttempts(Delayed):
+    """More wrong guesses came from one place than a person makes."""
+
+    code, public = "too_many_attempts", "Too many attempts. Try again shortly."
 
 
 class StoreUnavailable(Delayed):

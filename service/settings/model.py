@@ -33,7 +33,8 @@ class TokenSettings(Group):
     """Access tokens, sessions and refresh."""
 
     algorithms: Algorithms = Field(
-        ("ES256",), description="Signing algorithms whose keys are kept; the first signs access tokens."
+        ("ES256", "RS256"),
+        description="Signing algorithms whose keys are kept; the first signs access tokens, any an id_token.",
     )
     audience: str = Field("", description="`aud` of access tokens; the issuer when empty.")
     access_life: Span = Field(

@@ -12,9 +12,9 @@ from gatepost.scopes import format_scope
 class Signer(Protocol):
     """The key that signs at this moment."""
 
-    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime) -> str:
-        """A compact JWS over the claims with the present key's `kid` and `alg`. Raises `StoreUnavailable` when no key
-        has been read yet."""
+    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
+        """A compact JWS over the claims with the present key's `kid` and `alg`: that of `algorithm`, else of access
+        tokens. Raises `StoreUnavailable` when no such key has been read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,10 @@ class IssuedToken:
 
 
 class AccessTokenIssuer:
-    """Puts together the claims of an access token and has them signed. `life` is how long one lives."""
+    """Puts together the claims of an access token and has them signed.
+
+    `audience` is for whom one is, and `life` how long it lives, when the grant does not say otherwise.
+    """
 
     def __init__(self, signer: Signer, *, issuer: str, audience: str, life: timedelta) -> None:
         self._signer = signer
@@ -50,15 +53,19 @@ class AccessTokenIssuer:
         amr: tuple[str, ...] = (),
         acr: str | None = None,
         not_after: datetime | None = None,
+        audience: tuple[str, ...] = (),
+        life: timedelta | None = None,
     ) -> IssuedToken:
-        """A token for `subject`; it never outlives `not_after`, the end of its session."""
+        """A token for `subject`; it never outlives `not_after`, the end of its session. `aud` is text when there is
+        one of them (RFC 9068 §3)."""
         issued_at = int(now.timestamp())
-        life = self._life if not_after is None else min(self._life, not_after - now)
+        life = self._life if life is None else life
+        life = life if not_after is None else min(life, not_after - now)
         jti = secrets.token_urlsafe(16)
         claims: dict[str, object] = {
             "iss": self._issuer,
             "sub": subject,
-            "aud": self._audience,
+            "aud": list(audience) if len(audience) > 1 else next(iter(audience), self._audience),
             "exp": issued_at + int(life.total_seconds()),
             "iat": issued_at,
             "jti": jti,

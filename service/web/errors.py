@@ -1,4 +1,8 @@
-"""The one translator from refusals to answers: RFC 9457 problem documents with the right status and fields."""
+"""The one translator from refusals to answers: RFC 9457 problem documents with the right status and fields.
+
+The endpoints of OAuth speak the dialect of their standard instead (`oauth/errors.py`): the address decides, not the
+refusal.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +18,7 @@ from starlette.types import Scope
 
 from gatepost.challenge import api_key_challenge, basic_challenge, bearer_challenge
 from service.protocol.errors import (
+    AccessDenied,
     Conflict,
     Delayed,
     Forbidden,
@@ -26,11 +31,12 @@ from service.protocol.errors import (
     NotAuthenticated,
     NotFound,
     Refusal,
+    TooManyAttempts,
 )
+from service.web.oauth.errors import oauth_error, oauth_failure, speaks_oauth
 from service.web.refusals import BodyTooLarge, MethodNotAllowed, UnsupportedBody
-from service.web.security import GUARDED_BY, Door
+from service.web.security import GUARDED_BY, REALM, Door
 
-REALM = "gatepost"
 REQUEST_ID = "gatepost.request_id"
 _log = structlog.get_logger("gatepost.web")
 
@@ -42,10 +48,12 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (AccessDenied, HTTPStatus.FORBIDDEN),
     (InvalidScope, HTTPStatus.BAD_REQUEST),
     (UnsupportedBody, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED),
+    (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
     (Delayed, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
@@ -59,6 +67,8 @@ def install(app: FastAPI) -> None:
 
 def render_refusal(scope: Scope, refusal: Refusal) -> Response:
     """The answer to a refusal, wherever it was raised."""
+    if speaks_oauth(scope):
+        return oauth_error(scope, refusal)
     status = next((status for kind, status in _STATUS if isinstance(refusal, kind)), HTTPStatus.BAD_REQUEST)
     _log.info("refused", code=refusal.code, status=int(status), detail=refusal.detail)
     errors: Sequence[Mapping[str, str]] = ()
@@ -86,6 +96,8 @@ def problem(
     scopes: Sequence[str] = (),
 ) -> Response:
     """A problem document (RFC 9457 §3) with our `code`, the request id, and what was wrong where."""
+    if speaks_oauth(scope):
+        return oauth_failure(status, detail, headers=headers)
     document: dict[str, object] = {
         "type": "about:blank",
         "title": status.phrase,

@@ -33,6 +33,7 @@ from service.web.strict_body import StrictBodyRoute
 ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
 SESSION: tuple[Scheme, ...] = ("bearer", "cookie")
 GUARDED_BY = "gatepost.door"
+REALM = "gatepost"
 CSRF_HEADER = b"x-gatepost-csrf"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -1,4 +1,5 @@
-"""Every operation of the OpenAPI document, with values made from and against its schema: no 5xx, one error dialect."""
+"""Every operation of the OpenAPI document, with values made from and against its schema: no 5xx, and one dialect of
+errors for each address: RFC 6749 §5.2 at the endpoints of OAuth, RFC 9457 everywhere else."""
 
 from collections.abc import AsyncIterator
 from itertools import count
@@ -11,6 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from schemathesis import GenerationMode
 
+from service.web.oauth.errors import ENDPOINTS
 from tests.servers.gatepost import Fleet, bearer, running_fleet, settings_for
 from tests.servers.valkey import ValkeyServer
 
@@ -45,6 +47,10 @@ def judge(answer: Any, label: str) -> None:
     if answer.status_code >= 400 and not label.endswith(("/setup", "/setup/done")):
         kind = answer.headers["content-type"]
         kind = kind if isinstance(kind, str) else kind[0]
+        if label.split(" ")[-1] in ENDPOINTS:
+            assert kind == "application/json", f"{label}: {answer.status_code} {kind}"
+            assert answer.json().keys() == {"error", "error_description"}
+            return
         assert kind == "application/problem+json", f"{label}: {answer.status_code} {kind}"
         assert answer.json()["status"] == answer.status_code
 

@@ -36,8 +36,8 @@ def signed(keyring: Keyring, now: datetime) -> str:
     return kid
 
 
-def published(keyring: Keyring) -> list[str]:
-    return [key["kid"] for key in keyring.jwks()["keys"]]
+def published(keyring: Keyring, algorithm: str = "ES256") -> list[str]:
+    return [key["kid"] for key in keyring.jwks()["keys"] if key["alg"] == algorithm]
 
 
 async def at(keyring: Keyring, now: datetime) -> Keyring:
@@ -109,7 +109,7 @@ async def test_a_successor_is_published_before_it_signs_and_the_old_key_until_it
     [_, new] = published(keyring)
     for moment, kid in ((due, old), (due + HOUR - SECOND, old), (due + HOUR, new), (due + HOUR + SECOND, new)):
         assert signed(keyring, moment) == kid
-    last_token_ends = due + HOUR + HOUR
+    last_token_ends = due + HOUR + DAY  # a client's tokens may live longer than the service's
     assert published(await at(keyring, last_token_ends)) == [old, new]
     assert published(await at(keyring, last_token_ends + timedelta(minutes=1) - SECOND)) == [old, new]
     gone = await at(keyring, last_token_ends + timedelta(minutes=1))
@@ -124,7 +124,7 @@ async def test_the_version_rises_with_every_change_and_only_then(keyring: Keyrin
     assert keyring.version == version
     await keyring.rotate("ES256", now=clock.now())
     assert keyring.version == version + 1
-    assert len(keyring.keys) == 2
+    assert len(keyring.keys) == 3
 
 
 async def test_a_rotation_by_command_at_once_or_after_the_lead(keyring: Keyring) -> None:
@@ -134,7 +134,7 @@ async def test_a_rotation_by_command_at_once_or_after_the_lead(keyring: Keyring)
     urgent = await keyring.rotate("ES256", now=now, at_once=True)
     assert (urgent.signs_from, signed(keyring, now)) == (now, urgent.kid)
     assert signed(keyring, now + 2 * HOUR) == urgent.kid
-    for algorithm in ("RS256", "none", "", "es256"):
+    for algorithm in ("HS256", "none", "", "es256"):
         with pytest.raises(Invalid) as refused:
             await keyring.rotate(algorithm, now=now)
         assert refused.value.field == "algorithm"
@@ -195,6 +195,17 @@ async def test_a_clock_that_was_set_back_leaves_no_worker_unable_to_sign(keyring
     assert signed(keyring, clock.now() - timedelta(minutes=10)) == published(keyring)[0]
     successor = await keyring.rotate("ES256", now=clock.now())
     assert signed(keyring, clock.now() - timedelta(minutes=10)) != successor.kid
+
+
+@pytest.mark.spec("OIDC Core §15.1")
+async def test_by_default_there_is_a_key_for_rs256_beside_the_one_that_signs_access_tokens(keyring: Keyring) -> None:
+    now = clock.now()
+    for algorithm, expected in ((None, "ES256"), ("RS256", "RS256"), ("ES256", "ES256")):
+        header = jwt.get_unverified_header(keyring.sign({}, typ="JWT", now=now, algorithm=algorithm))
+        assert (header["alg"], header["kid"]) == (expected, *published(keyring, expected))
+    for absent in ("HS256", "none"):
+        with pytest.raises(StoreUnavailable):
+            keyring.sign({}, typ="JWT", now=now, algorithm=absent)
 
 
 @MIXED
@@ -268,7 +279,7 @@ async def test_the_loop_sees_what_another_worker_has_rotated(house: House, other
 @pytest.mark.usefixtures("fast")
 async def test_the_loop_goes_on_after_a_row_that_nobody_can_read(house: House, other_house: House) -> None:
     mine = house.rooms.keyring
-    [good] = await mine.listed()
+    [good] = [key for key in await mine.listed() if key.algorithm == "ES256"]
     broken = SigningKey("broken", "ES256", {"kty": "EC"}, b"", clock.now(), clock.now() - DAY)
     async with house.database.begin() as tx:
         await SqlSigningKeys(house.database).add(tx, broken)

@@ -1,6 +1,7 @@
 """Access tokens: the claims, and the memory of tokens that were found good."""
 
 import tracemalloc
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import jwt
@@ -34,7 +35,13 @@ class Ground:
 
     @property
     def kid(self) -> str:
-        return self.keyring.jwks()["keys"][0]["kid"]
+        return self.key["kid"]
+
+    @property
+    def key(self) -> Mapping[str, str]:
+        """The one that signs access tokens."""
+        [key] = [key for key in self.keyring.jwks()["keys"] if key["alg"] == "ES256"]
+        return key
 
     def issue(self, **more: object) -> str:
         options: dict[str, object] = {"subject": "alice", "client_id": "gatepost", "scopes": frozenset({"b", "a"})}
@@ -79,7 +86,7 @@ async def test_an_access_token_says_all_that_it_must_and_nothing_secret(ground: 
         acr="silver",
         now=NOW,
     )
-    key = jwt.PyJWK(dict(ground.keyring.jwks()["keys"][0]))
+    key = jwt.PyJWK(dict(ground.key))
     read = jwt.decode_complete(
         issued.token,
         key,
@@ -126,6 +133,25 @@ async def test_a_token_never_outlives_its_session(ground: Ground, left: timedelt
     assert issued.expires_in == life
     assert claims["exp"] <= (NOW + left).timestamp()
     assert claims["exp"] == int(NOW.timestamp()) + life.total_seconds()
+
+
+@pytest.mark.spec("RFC 9068 §3")
+async def test_a_token_is_for_the_audience_of_its_grant_and_one_of_them_is_text(ground: Ground) -> None:
+    other = "https://other.example.com"
+    for audience, said in (((), AUDIENCE), ((other,), other), ((AUDIENCE, other), [AUDIENCE, other])):
+        claims = jwt.decode(ground.issue(audience=audience), options={"verify_signature": False})
+        assert claims["aud"] == said
+    assert ground.judge(ground.issue(audience=(other, AUDIENCE))).token.audience == (other, AUDIENCE)
+    ground.refuses(ground.issue(audience=(other,)))
+
+
+@pytest.mark.parametrize(("left", "life"), [(None, 2 * HOUR), (3 * HOUR, 2 * HOUR), (HOUR, HOUR)])
+async def test_a_grant_may_give_its_own_life_and_still_not_outlive_its_session(
+    ground: Ground, left: timedelta | None, life: timedelta
+) -> None:
+    end = None if left is None else NOW + left
+    claims = jwt.decode(ground.issue(life=2 * HOUR, not_after=end), options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == life.total_seconds()
 
 
 async def test_a_good_token_is_read_once_and_remembered(ground: Ground) -> None:
@@ -236,7 +262,7 @@ async def test_a_change_of_the_keys_forgets_every_token(ground: Ground) -> None:
     again = ground.judge(token)
     assert again is not first
     assert again.token == first.token
-    ground.keyring._now = lambda: clock.now() + 3 * HOUR
+    ground.keyring._now = lambda: clock.now() + 26 * HOUR
     await ground.keyring.reload()  # the old key has gone
     assert ground.refuses(token) != ""
     assert ground.remembers() == 0
