@@ -1,7 +1,7 @@
 """A person's account, and what the room needs from outside."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from service.ledger import Transaction
 @dataclass(frozen=True, slots=True)
 class User:
     """One person. `scopes` are the person's own, beside those that `roles` bring; `epoch` rises whenever credentials
-    issued before must be looked at anew (roles, scopes, password, disabled)."""
+    issued before must be looked at anew (roles, scopes, password, disabled). `profile` is what the person tells
+    applications, by the names of the standard claims (OpenID Connect Core §5.1)."""
 
     id: str
     username: str
@@ -23,6 +24,8 @@ class User:
     created_at: datetime
     disabled_at: datetime | None = None
     second_factor_at: datetime | None = None
+    profile: Mapping[str, object] = field(default_factory=dict)
+    email_verified_at: datetime | None = None
 
     @property
     def active(self) -> bool:

@@ -1,10 +1,11 @@
 """An application, and what the room needs from outside."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from service.clients.metadata import ClientMetadata
 from service.ledger import Transaction
 
 FIRST_PARTY = "gatepost"
@@ -35,6 +36,7 @@ class Client:
     epoch: int
     created_at: datetime
     disabled_at: datetime | None = None
+    metadata: ClientMetadata = field(default_factory=ClientMetadata)
 
     @property
     def active(self) -> bool:
@@ -58,7 +60,14 @@ class Clients(Protocol):
         """Raises `Conflict` when the id is taken."""
 
     async def change(
-        self, tx: Transaction, client_id: str, *, name: str, scopes: frozenset[str], disabled_at: datetime | None
+        self,
+        tx: Transaction,
+        client_id: str,
+        *,
+        name: str,
+        scopes: frozenset[str],
+        disabled_at: datetime | None,
+        metadata: ClientMetadata,
     ) -> int:
         """Write these and raise the epoch; the new epoch. Raises `NotFound`."""
 

@@ -89,7 +89,12 @@ class ClientRegistry:
             after = self._changed(before, change, now)
             self._check_covered(after, within)
             epoch = await self._clients.change(
-                act.tx, client_id, name=after.name, scopes=after.scopes, disabled_at=after.disabled_at
+                act.tx,
+                client_id,
+                name=after.name,
+                scopes=after.scopes,
+                disabled_at=after.disabled_at,
+                metadata=after.metadata,
             )
             await act.raise_client_epoch(client_id, epoch, why="client changed")
         return replace(after, epoch=epoch)

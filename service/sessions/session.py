@@ -16,6 +16,8 @@ class Session:
 
     `scopes` is what was granted at sign-in; what tokens carry is never more than the person still has. `floor` is a
     generation that the family is known to have reached, `floor_at` when; both lag by the write-behind, 1 s at most.
+    `audience` is whom its tokens are for (empty: this service's own), `parent_id` the hosted sign-in in which it was
+    granted to a client; `offline` outlives that sign-in (OpenID Connect Core §11).
     """
 
     id: str
@@ -34,6 +36,9 @@ class Session:
     address: str = ""
     ended_at: datetime | None = None
     ended_why: str = ""
+    audience: tuple[str, ...] = ()
+    parent_id: str | None = None
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,14 @@ class Sessions(Protocol):
         self, tx: Transaction, *, user_id: str, why: str, now: datetime, but: str | None = None
     ) -> Sequence[str]:
         """End all of a person's living sessions except `but`; the ids of those that this call ended."""
+
+    async def end_of_client(
+        self, tx: Transaction, *, user_id: str, client_id: str, why: str, now: datetime
+    ) -> Sequence[str]:
+        """End all of a person's living sessions of one client; the ids of those that this call ended."""
+
+    async def children(self, parent_id: str, *, now: datetime) -> Sequence[Session]:
+        """The living sessions that were granted in this hosted sign-in, in order of id."""
 
     async def write_behind(self, reached: Mapping[str, Reached]) -> None:
         """Raise floors and last uses of many sessions in one statement batch; never lowers one."""

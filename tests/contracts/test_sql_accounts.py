@@ -25,7 +25,14 @@ async def _kept(database: Database, user: User) -> User:
     [
         a_user(),
         a_user(email=None, password_hash=None, roles=frozenset(), scopes=frozenset()),
-        a_user(epoch=2**40, disabled_at=NOW + SECOND, second_factor_at=NOW - DAY, email="Ζωή@παράδειγμα.ελ"),
+        a_user(
+            epoch=2**40,
+            disabled_at=NOW + SECOND,
+            second_factor_at=NOW - DAY,
+            email="Ζωή@παράδειγμα.ελ",
+            email_verified_at=NOW,
+            profile={"name": "Ζωή", "address": {"country": "GR"}, "phone_number_verified": True},
+        ),
     ],
     ids=["plain", "empty", "full"],
 )

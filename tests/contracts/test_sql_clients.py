@@ -2,15 +2,33 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from service.clients.client import Client, ClientSecret
+from service.clients.metadata import AUTHORIZATION_CODE, REFRESH_TOKEN, ClientMetadata
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlClients
 from tests.contracts.sql_ground import DAY, NOW, SECOND, a_client
 
 pytestmark = pytest.mark.anyio
+FULL_METADATA = ClientMetadata(
+    redirect_uris=("https://two.example/cb", "https://one.example/cb?to=ä"),
+    post_logout_redirect_uris=("https://one.example/",),
+    grant_types=frozenset({AUTHORIZATION_CODE, REFRESH_TOKEN}),
+    auth_method="client_secret_post",
+    resources=("https://api.example/", "urn:example:b"),
+    access_life=timedelta(minutes=5),
+    refresh_idle=timedelta(days=2),
+    id_token_alg="ES256",
+    skips_consent=True,
+    client_uri="https://one.example/1",
+    logo_uri="https://one.example/2",
+    policy_uri="https://one.example/3",
+    tos_uri="https://one.example/4",
+    backchannel_logout_uri="https://one.example/5",
+)
 
 
 async def _kept(database: Database, client: Client) -> Client:
@@ -21,8 +39,12 @@ async def _kept(database: Database, client: Client) -> Client:
 
 @pytest.mark.parametrize(
     "client",
-    [a_client(), a_client(confidential=False, secrets=(), scopes=frozenset(), epoch=2**40, disabled_at=NOW)],
-    ids=["confidential", "public"],
+    [
+        a_client(),
+        a_client(confidential=False, secrets=(), scopes=frozenset(), epoch=2**40, disabled_at=NOW),
+        a_client(metadata=FULL_METADATA),
+    ],
+    ids=["confidential", "public", "full"],
 )
 async def test_a_client_comes_back_as_it_was_kept_with_its_secrets_in_order(database: Database, client: Client) -> None:
     await _kept(database, client)
@@ -69,10 +91,15 @@ async def test_a_change_writes_and_raises_the_epoch_and_leaves_the_secrets(datab
     client = await _kept(database, a_client())
 
     async with database.begin() as tx:
-        assert await clients.change(tx, client.id, name="New", scopes=frozenset({"a"}), disabled_at=NOW) == 2
+        assert (
+            await clients.change(
+                tx, client.id, name="New", scopes=frozenset({"a"}), disabled_at=NOW, metadata=FULL_METADATA
+            )
+            == 2
+        )
 
     assert await clients.find(client.id) == replace(
-        client, name="New", scopes=frozenset({"a"}), disabled_at=NOW, epoch=2
+        client, name="New", scopes=frozenset({"a"}), disabled_at=NOW, epoch=2, metadata=FULL_METADATA
     )
     assert [found.id for found in await clients.page(search="new", after="", limit=9)] == [client.id]
 
@@ -93,7 +120,9 @@ async def test_changing_an_unknown_client_is_not_found(database: Database) -> No
 
     with pytest.raises(NotFound):
         async with database.begin() as tx:
-            await clients.change(tx, "gp_client_0", name="New", scopes=frozenset(), disabled_at=None)
+            await clients.change(
+                tx, "gp_client_0", name="New", scopes=frozenset(), disabled_at=None, metadata=ClientMetadata()
+            )
     with pytest.raises(NotFound):
         async with database.begin() as tx:
             await clients.replace_secrets(tx, "gp_client_0", ())
@@ -122,7 +151,12 @@ async def test_a_locked_client_is_held_still_so_that_no_racing_change_is_lost(
             found = await clients.find_locked(tx, client.id)
             assert found is not None
             await clients.change(
-                tx, client.id, name=found.name, scopes=found.scopes | {scope}, disabled_at=found.disabled_at
+                tx,
+                client.id,
+                name=found.name,
+                scopes=found.scopes | {scope},
+                disabled_at=found.disabled_at,
+                metadata=found.metadata,
             )
 
     wanted = [f"scope:{number}" for number in range(10)]

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from service.storage.sql import SqlSessions, migrations, revision
+from service.clients.metadata import ClientMetadata
+from service.storage.sql import SqlClients, SqlSessions, SqlUsers, migrations, revision
 from service.storage.sql.tables import METADATA
 from tests.contracts.sql_ground import a_session, add_user, opened
 
@@ -127,6 +128,42 @@ async def test_migrations_can_be_taken_back_and_run_again(sql_backend: str) -> N
     assert await shape_of(sql_backend) == before
     async with opened(sql_backend) as database:
         await add_user(database)
+
+
+_ROWS_OF_0001 = (
+    "INSERT INTO users (id, username, username_key, roles, scopes, is_admin, epoch, created_at) "
+    "VALUES ('ann', 'Ann', 'ann', '[]', '[]', false, 1, '2026-11-03 08:15:30+00:00')",
+    "INSERT INTO clients (id, name, name_key, confidential, scopes, secrets, epoch, created_at) VALUES "
+    "('gp_client_1', 'Till', 'till', true, '[]', '[]', 1, '2026-11-03 08:15:30+00:00'), "
+    "('gp_client_2', 'App', 'app', false, '[]', '[]', 1, '2026-11-03 08:15:30+00:00')",
+    "INSERT INTO sessions (id, user_id, client_id, scopes, created_at, auth_time, amr, ends_at, last_used_at, floor, "
+    "user_agent, address, ended_why) VALUES ('one', 'ann', 'gatepost', '[]', '2026-11-03 08:15:30+00:00', "
+    "'2026-11-03 08:15:30+00:00', '[]', '2026-11-04 08:15:30+00:00', '2026-11-03 08:15:30+00:00', 0, '', '', '')",
+)
+
+
+@pytest.mark.parametrize("writer", ["before", "meanwhile"])
+async def test_rows_of_the_first_version_are_read_as_they_were_meant(sql_backend: str, writer: str) -> None:
+    """Also those that a worker of the first version writes after the migration, while it is being replaced."""
+    await migrations.upgrade(sql_backend, "0001" if writer == "before" else "head")
+    await on_database(sql_backend, *_ROWS_OF_0001)
+
+    await migrations.upgrade(sql_backend)
+
+    async with opened(sql_backend) as database:
+        user = await SqlUsers(database).find("ann")
+        standing = await SqlSessions(database).find_standing("one")
+        own, public = await SqlClients(database).page(search="", after="", limit=9)
+    assert user is not None
+    assert (user.profile, user.email_verified_at) == ({}, None)
+    assert standing is not None
+    assert (standing.session.audience, standing.session.parent_id, standing.session.offline) == ((), None, False)
+    assert own.metadata == ClientMetadata()
+    assert public.metadata == ClientMetadata(grant_types=frozenset(), auth_method="none")
+
+    await migrations.downgrade(sql_backend, "0001")
+    assert await on_database(sql_backend, "SELECT user_id, client_id FROM sessions") == [("ann", "gatepost")]
+    await migrations.upgrade(sql_backend)
 
 
 async def test_a_migration_that_fails_leaves_nothing(sql_backend: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -38,11 +39,16 @@ async def test_a_standing_says_all_of_session_owner_and_client(database: Databas
         database,
         a_session(user.id, client_id=client.id, floor=7, floor_at=NOW, ended_at=NOW, ended_why="signed out"),
     )
+    granted = await _kept(
+        database,
+        a_session(user.id, client_id=client.id, audience=("https://b.example", "a"), parent_id=plain.id, offline=True),
+    )
     orphaned = await _kept(database, a_session(user.id, client_id="gp_client_gone"))
     sessions = SqlSessions(database)
 
     assert await sessions.find_standing(plain.id) == SessionStanding(plain, user, None)
     assert await sessions.find_standing(ended.id) == SessionStanding(ended, user, client)
+    assert await sessions.find_standing(granted.id) == SessionStanding(granted, user, client)
     assert await sessions.find_standing(orphaned.id) == SessionStanding(orphaned, user, None)
     for unknown in ("", "unknown", "a\0b", "\ud800"):
         assert await sessions.find_standing(unknown) is None
@@ -104,6 +110,41 @@ async def test_all_living_sessions_but_one_are_ended(database: Database, owner_i
     assert (await _now_kept(database, mine[1].id)).ended_why == "disabled"
     assert await _now_kept(database, ended.id) == ended
     assert await _now_kept(database, foreign.id) == foreign
+
+
+async def test_the_living_sessions_of_one_client_are_ended(database: Database, owner_id: str) -> None:
+    sessions, other = SqlSessions(database), a_user()
+    async with database.begin() as tx:
+        await SqlUsers(database).add(tx, other)
+    mine = [await _kept(database, a_session(owner_id, client_id="gp_client_a")) for _ in range(2)]
+    ended = await _kept(database, a_session(owner_id, client_id="gp_client_a", ended_at=NOW, ended_why="before"))
+    past_its_end = await _kept(database, a_session(owner_id, client_id="gp_client_a", ends_at=NOW))
+    of_another_client = await _kept(database, a_session(owner_id, client_id="gp_client_b"))
+    of_another_person = await _kept(database, a_session(other.id, client_id="gp_client_a"))
+
+    async def end(client_id: str) -> Sequence[str]:
+        async with database.begin() as tx:
+            return await sessions.end_of_client(tx, user_id=owner_id, client_id=client_id, why="withdrawn", now=NOW)
+
+    assert [*await end("gp_client_"), *await end("a\0b")] == []
+    assert await end("gp_client_a") == [session.id for session in mine]
+    assert await end("gp_client_a") == []
+    for session in mine:
+        assert await _now_kept(database, session.id) == replace(session, ended_at=NOW, ended_why="withdrawn")
+    for untouched in (ended, past_its_end, of_another_client, of_another_person):
+        assert await _now_kept(database, untouched.id) == untouched
+
+
+async def test_the_children_of_a_hosted_sign_in_are_its_living_ones(database: Database, owner_id: str) -> None:
+    sessions, parent = SqlSessions(database), await _kept(database, a_session(owner_id))
+    children = [await _kept(database, a_session(owner_id, parent_id=parent.id)) for _ in range(2)]
+    await _kept(database, a_session(owner_id, parent_id=parent.id, ended_at=NOW))
+    await _kept(database, a_session(owner_id, parent_id=parent.id, ends_at=NOW))
+    await _kept(database, a_session(owner_id, parent_id="another"))
+
+    assert await sessions.children(parent.id, now=NOW) == children
+    assert await sessions.children("unknown", now=NOW) == []
+    assert await sessions.children("a\0b", now=NOW) == ()
 
 
 async def test_of_racing_ends_each_session_is_ended_by_one(

@@ -1,12 +1,14 @@
 """Clients in SQL."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Update, bindparam, or_, select, update
 
 from service.clients.client import Client, ClientSecret
+from service.clients.metadata import ClientMetadata
 from service.ledger import Transaction
 from service.protocol.errors import NotFound
 from service.storage.sql.database import Database, SqlTransaction, opened
@@ -14,7 +16,19 @@ from service.storage.sql.tables import CLIENTS, ClientRow
 from service.storage.sql.text import like_pattern, storable
 
 _c = CLIENTS.c
-CLIENT_COLUMNS = (_c.id, _c.name, _c.confidential, _c.scopes, _c.secrets, _c.epoch, _c.created_at, _c.disabled_at)
+_TUPLES = {"redirect_uris", "post_logout_redirect_uris", "resources"}
+_SPANS = {"access_life", "refresh_idle"}
+CLIENT_COLUMNS = (
+    _c.id,
+    _c.name,
+    _c.confidential,
+    _c.scopes,
+    _c.secrets,
+    _c.epoch,
+    _c.created_at,
+    _c.disabled_at,
+    _c.metadata,
+)
 _SELECT = select(*CLIENT_COLUMNS)
 _BY_ID = _SELECT.where(_c.id == bindparam("id"))
 _LOCK_BY_ID = _BY_ID.with_for_update(key_share=True)
@@ -69,18 +83,29 @@ class SqlClients:
                 epoch=client.epoch,
                 created_at=client.created_at,
                 disabled_at=client.disabled_at,
+                about=_metadata_json(client.metadata),
             )
         )
 
     async def change(
-        self, tx: Transaction, client_id: str, *, name: str, scopes: frozenset[str], disabled_at: datetime | None
+        self,
+        tx: Transaction,
+        client_id: str,
+        *,
+        name: str,
+        scopes: frozenset[str],
+        disabled_at: datetime | None,
+        metadata: ClientMetadata,
     ) -> int:
         """See `Clients.change`."""
-        change = update(CLIENTS).where(_c.id == client_id)
-        return await _raise_epoch(
-            opened(tx),
-            change.values(name=name, name_key=name.casefold(), scopes=sorted(scopes), disabled_at=disabled_at),
-        )
+        values = {
+            _c.name: name,
+            _c.name_key: name.casefold(),
+            _c.scopes: sorted(scopes),
+            _c.disabled_at: disabled_at,
+            _c.metadata: _metadata_json(metadata),
+        }
+        return await _raise_epoch(opened(tx), update(CLIENTS).where(_c.id == client_id).values(values))
 
     async def replace_secrets(self, tx: Transaction, client_id: str, secrets: Sequence[ClientSecret]) -> int:
         """See `Clients.replace_secrets`."""
@@ -90,7 +115,7 @@ class SqlClients:
 
 def client_of(row: Sequence[Any]) -> Client:
     """The client in the values of `CLIENT_COLUMNS`."""
-    client_id, name, confidential, scopes, secrets, epoch, created_at, disabled_at = row
+    client_id, name, confidential, scopes, secrets, epoch, created_at, disabled_at, metadata = row
     return Client(
         id=client_id,
         name=name,
@@ -107,7 +132,27 @@ def client_of(row: Sequence[Any]) -> Client:
         epoch=epoch,
         created_at=created_at,
         disabled_at=disabled_at,
+        metadata=_metadata_of(metadata, confidential=confidential),
     )
+
+
+def _metadata_of(kept: dict[str, Any], *, confidential: bool) -> ClientMetadata:
+    """What a row says; what it does not say, as one of before there was metadata, is as usual."""
+    values = {**kept}
+    for name in _TUPLES & values.keys():
+        values[name] = tuple(values[name])
+    for name in _SPANS & values.keys():
+        values[name] = None if values[name] is None else timedelta(seconds=values[name])
+    if "grant_types" in values:
+        values["grant_types"] = frozenset(values["grant_types"])
+    return replace(ClientMetadata.usual(confidential=confidential), **values)
+
+
+def _metadata_json(metadata: ClientMetadata) -> dict[str, Any]:
+    values = asdict(metadata)
+    for name in _SPANS:
+        values[name] = None if values[name] is None else int(values[name].total_seconds())
+    return {**values, "grant_types": sorted(metadata.grant_types)}
 
 
 def _json_of(secrets: Iterable[ClientSecret]) -> list[dict[str, Any]]:

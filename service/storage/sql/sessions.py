@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, case, or_, select, update
+from sqlalchemy import BindParameter, Update, bindparam, case, or_, select, update
 
 from service.ledger import Transaction
 from service.sessions.session import Reached, Session, SessionStanding
 from service.storage.sql.clients import CLIENT_COLUMNS, client_of
-from service.storage.sql.database import Database, opened
+from service.storage.sql.database import Database, SqlTransaction, opened
 from service.storage.sql.tables import CLIENTS, SESSIONS, USERS, SessionRow
 from service.storage.sql.text import storable
 from service.storage.sql.users import USER_COLUMNS, user_of
@@ -32,6 +32,9 @@ _SESSION_COLUMNS = (
     _s.address,
     _s.ended_at,
     _s.ended_why,
+    _s.audience,
+    _s.parent_id,
+    _s.offline,
 )
 _OWNER = len(_SESSION_COLUMNS)
 _CLIENT = _OWNER + len(USER_COLUMNS)
@@ -43,6 +46,11 @@ _STANDING = (
 )
 _LIVING = (_s.user_id == bindparam("owner"), _s.ended_at.is_(None), _s.ends_at > bindparam("now"))
 _PAGE = select(*_SESSION_COLUMNS).where(*_LIVING, _s.id > bindparam("after")).order_by(_s.id).limit(bindparam("limit"))
+_CHILDREN = (
+    select(*_SESSION_COLUMNS)
+    .where(_s.parent_id == bindparam("parent"), _s.ended_at.is_(None), _s.ends_at > bindparam("now"))
+    .order_by(_s.id)
+)
 # Rows are locked in order of id, here and by the order of a batch below: transactions that lock several never wait for
 # each other.
 _LOCK_LIVING = select(_s.id).where(*_LIVING).order_by(_s.id).with_for_update(key_share=True)
@@ -107,6 +115,9 @@ class SqlSessions:
                 address=session.address,
                 ended_at=session.ended_at,
                 ended_why=session.ended_why,
+                audience=list(session.audience),
+                parent_id=session.parent_id,
+                offline=session.offline,
             )
         )
 
@@ -121,11 +132,24 @@ class SqlSessions:
         self, tx: Transaction, *, user_id: str, why: str, now: datetime, but: str | None = None
     ) -> Sequence[str]:
         """See `Sessions.end_all`."""
-        sql = opened(tx)
         end = _END if but is None else _END.where(_s.id != but)
-        await sql.run(_LOCK_LIVING, {"owner": user_id, "now": now})
-        ended = await sql.run(end.returning(_s.id), {"owner": user_id, "why": why, "now": now})
-        return sorted(ended.scalars())
+        return await _end_locked(opened(tx), end, user_id=user_id, why=why, now=now)
+
+    async def end_of_client(
+        self, tx: Transaction, *, user_id: str, client_id: str, why: str, now: datetime
+    ) -> Sequence[str]:
+        """See `Sessions.end_of_client`."""
+        if not (storable(user_id) and storable(client_id)):
+            return ()
+        return await _end_locked(opened(tx), _END.where(_s.client_id == client_id), user_id=user_id, why=why, now=now)
+
+    async def children(self, parent_id: str, *, now: datetime) -> Sequence[Session]:
+        """See `Sessions.children`."""
+        if not storable(parent_id):
+            return ()
+        return [
+            _session_of(row) for row in await self._database.fetch_all(_CHILDREN, {"parent": parent_id, "now": now})
+        ]
 
     async def write_behind(self, reached: Mapping[str, Reached]) -> None:
         """See `Sessions.write_behind`."""
@@ -136,6 +160,12 @@ class SqlSessions:
                 for session_id, one in sorted(reached.items())
             ],
         )
+
+
+async def _end_locked(sql: SqlTransaction, end: Update, *, user_id: str, why: str, now: datetime) -> Sequence[str]:
+    await sql.run(_LOCK_LIVING, {"owner": user_id, "now": now})
+    ended = await sql.run(end.returning(_s.id), {"owner": user_id, "why": why, "now": now})
+    return sorted(ended.scalars())
 
 
 def _session_of(row: Sequence[Any]) -> Session:
@@ -156,6 +186,9 @@ def _session_of(row: Sequence[Any]) -> Session:
         address,
         ended_at,
         ended_why,
+        audience,
+        parent_id,
+        offline,
     ) = row
     return Session(
         id=session_id,
@@ -174,4 +207,7 @@ def _session_of(row: Sequence[Any]) -> Session:
         address=address,
         ended_at=ended_at,
         ended_why=ended_why,
+        audience=tuple(audience),
+        parent_id=parent_id,
+        offline=offline,
     )

@@ -23,6 +23,11 @@ def _partial(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
+def _default(value: str) -> dict[str, Any]:
+    """For a column that came later: what rows have that a worker of the version before writes during an upgrade."""
+    return {"server_default": text(value)}
+
+
 class UserRow(SQLModel, table=True):
     """A person. The keys are what names are compared by; `is_admin` repeats `roles` so that both databases can count
     administrators through an index."""
@@ -43,6 +48,8 @@ class UserRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     second_factor_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    profile: dict[str, Any] = Field(sa_type=Json, sa_column_kwargs=_default("'{}'"))
+    email_verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class SetupLinkRow(SQLModel, table=True):
@@ -56,7 +63,10 @@ class SetupLinkRow(SQLModel, table=True):
 
 
 class ClientRow(SQLModel, table=True):
-    """An application. `secrets` holds at most a few digests, so that a client is one row; `name_key` is for search."""
+    """An application. `secrets` holds at most a few digests, so that a client is one row; `name_key` is for search.
+
+    The column `metadata` has another name here, as every model has an attribute `metadata` of its own.
+    """
 
     __tablename__ = "clients"
 
@@ -69,6 +79,7 @@ class ClientRow(SQLModel, table=True):
     epoch: int = Field(sa_type=BigInteger)
     created_at: datetime = Field(sa_type=UtcDateTime)
     disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    about: dict[str, Any] = Field(sa_column=Column("metadata", Json, nullable=False, **_default("'{}'")))
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -93,10 +104,16 @@ class ApiKeyRow(SQLModel, table=True):
 
 
 class SessionRow(SQLModel, table=True):
-    """A sign-in on one device. `client_id` refers to no row when it is the first-party sign-in."""
+    """A sign-in on one device, or what was granted to a client in one: then `parent_id` is the hosted sign-in.
+
+    `client_id` refers to no row when it is the first-party sign-in or a preset client.
+    """
 
     __tablename__ = "sessions"
-    __table_args__ = (_partial("ix_sessions_living", "user_id", "id", where="ended_at IS NULL"),)
+    __table_args__ = (
+        _partial("ix_sessions_living", "user_id", "id", where="ended_at IS NULL"),
+        _partial("ix_sessions_children", "parent_id", "id", where="ended_at IS NULL"),
+    )
 
     id: str = Field(sa_type=Id, primary_key=True)
     user_id: str = Field(sa_type=Id, foreign_key="users.id")
@@ -114,6 +131,42 @@ class SessionRow(SQLModel, table=True):
     address: str
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_why: str
+    audience: list[str] = Field(sa_type=Json, sa_column_kwargs=_default("'[]'"))
+    parent_id: str | None = Field(default=None, sa_type=Id)
+    offline: bool = Field(sa_column_kwargs=_default("false"))
+
+
+class ConsentRow(SQLModel, table=True):
+    """What a person lets an application do. `client_id` refers to no row when it is a preset client."""
+
+    __tablename__ = "consents"
+
+    user_id: str = Field(sa_type=Id, primary_key=True, foreign_key="users.id")
+    client_id: str = Field(sa_type=Id, primary_key=True)
+    scopes: list[str] = Field(sa_type=Json)
+    audience: list[str] = Field(sa_type=Json)
+    granted_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LogoutNoticeRow(SQLModel, table=True):
+    """One application to be told that a session has ended; due from `next_try_at` until delivered or given up."""
+
+    __tablename__ = "logout_notices"
+    __table_args__ = (
+        _partial("ix_logout_notices_waiting", "next_try_at", where="delivered_at IS NULL AND given_up_at IS NULL"),
+    )
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    client_id: str = Field(sa_type=Id)
+    uri: str
+    subject: str
+    session_id: str = Field(sa_type=Id)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    next_try_at: datetime = Field(sa_type=UtcDateTime)
+    tries: int = Field(sa_type=BigInteger)
+    delivered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    given_up_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class RevocationRow(SQLModel, table=True):
@@ -161,5 +214,7 @@ SETUP_LINKS = _table("setup_links")
 CLIENTS = _table("clients")
 API_KEYS = _table("api_keys")
 SESSIONS = _table("sessions")
+CONSENTS = _table("consents")
+LOGOUT_NOTICES = _table("logout_notices")
 REVOCATIONS = _table("revocations")
 SIGNING_KEYS = _table("signing_keys")

@@ -27,6 +27,8 @@ USER_COLUMNS = (
     _u.created_at,
     _u.disabled_at,
     _u.second_factor_at,
+    _u.profile,
+    _u.email_verified_at,
 )
 _SELECT = select(*USER_COLUMNS)
 _BY_ID = _SELECT.where(_u.id == bindparam("id"))
@@ -107,6 +109,8 @@ class SqlUsers:
                 created_at=user.created_at,
                 disabled_at=user.disabled_at,
                 second_factor_at=user.second_factor_at,
+                profile=dict(user.profile),
+                email_verified_at=user.email_verified_at,
             )
         )
 
@@ -160,7 +164,20 @@ class SqlUsers:
 
 def user_of(row: Sequence[Any]) -> User:
     """The user in the values of `USER_COLUMNS`."""
-    user_id, username, email, password_hash, roles, scopes, epoch, created_at, disabled_at, second_factor_at = row
+    (
+        user_id,
+        username,
+        email,
+        password_hash,
+        roles,
+        scopes,
+        epoch,
+        created_at,
+        disabled_at,
+        second_factor_at,
+        profile,
+        email_verified_at,
+    ) = row
     return User(
         id=user_id,
         username=username,
@@ -172,6 +189,8 @@ def user_of(row: Sequence[Any]) -> User:
         created_at=created_at,
         disabled_at=disabled_at,
         second_factor_at=second_factor_at,
+        profile=profile,
+        email_verified_at=email_verified_at,
     )
 
 
