@@ -20,7 +20,7 @@ from tests.rooms import quiet_house
 from tests.servers.gatepost import settings_for
 from tests.servers.postgres import PostgresDatabases, PostgresServer, run_apart
 from tests.servers.process import fast_folder, fast_parent
-from tests.servers.valkey import ValkeyCluster, ValkeyServer
+from tests.servers.valkey import ValkeyBehindSentinels, ValkeyCluster, ValkeyServer
 
 _number = count(1)
 
@@ -184,6 +184,17 @@ def own_valkey_cluster(server_folder: Path) -> Iterator[ValkeyCluster]:
     cluster.start()
     yield cluster
     cluster.kill()
+
+
+@pytest.fixture
+def own_sentinels(server_folder: Path) -> Iterator[ValkeyBehindSentinels]:
+    """A primary, its replica and three sentinels for this test alone."""
+    servers = ValkeyBehindSentinels(server_folder / f"sentinels{next(_number)}")
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.kill()
 
 
 @pytest.fixture

@@ -4,32 +4,29 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from gatepost.revocation import Revocation, RevocationKind
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.sessions.families import Rotated, Unsure
-from service.storage.embedded import find_valkey_binary
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from tests.contracts.redis_ground import IDLE, Held, make_family, peek
-from tests.servers.process import ServerProcess, free_ports
 from tests.servers.proxy import TcpProxy
-from tests.servers.valkey import ValkeyCluster, ValkeyServer
+from tests.servers.valkey import ValkeyBehindSentinels, ValkeyCluster, ValkeyServer
 
 pytestmark = pytest.mark.anyio
 REFUSED_WITHIN = 2.0
 AT_ONCE = 0.1
 BACK_WITHIN = 5.0
+FAILOVER_WITHIN = 60.0
+"""How long the sentinels may take to agree; theirs, not ours."""
 
 Call = Callable[[], Awaitable[object]]
 
@@ -494,61 +491,15 @@ async def test_while_on_return_fails_the_server_is_not_used_and_it_is_tried_agai
     assert recorder.ran == 4 * len(servers)
 
 
-@pytest.fixture
-def sentinel_url(server_folder: Path) -> Iterator[tuple[str, list[ValkeyServer]]]:
-    """A master, its replica and a sentinel over them."""
-    with ExitStack() as stack:
-        master = ValkeyServer(server_folder / uuid4().hex[:8], settings={"repl-diskless-sync-delay": "0"})
-        stack.callback(master.kill)
-        master.start()
-        settings = {"replicaof": f"127.0.0.1 {master.port}"}
-        replica = ValkeyServer(server_folder / uuid4().hex[:8], settings=settings)
-        stack.callback(replica.kill)
-        replica.start()
-        folder, [port] = server_folder / uuid4().hex[:8], free_ports(1)
-        folder.mkdir()
-        file = folder / "sentinel.conf"
-        file.write_text(
-            f"port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master.port} 1\n"
-            "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000\n"
-        )
-
-        def watches() -> bool:
-            with redis.Redis(port=port, retry=Retry(NoBackoff(), 0), decode_responses=True) as client:
-                try:
-                    seen = client.execute_command("SENTINEL REPLICAS main")
-                except redis.ConnectionError:
-                    return False
-                return [one["master-link-status"] for one in seen] == ["ok"]
-
-        sentinel = ServerProcess([str(find_valkey_binary()), str(file), "--sentinel"], folder=folder, is_ready=watches)
-        stack.callback(sentinel.kill)
-        sentinel.start()
-        yield f"redis+sentinel://127.0.0.1:9,127.0.0.1:{port}/main/0", [master, replica]
-
-
-async def test_behind_sentinel_the_new_master_is_found_and_families_are_held_against_sql(
-    sentinel_url: tuple[str, list[ValkeyServer]],
+async def test_behind_sentinels_a_frozen_primary_is_refused_in_time_and_its_successor_is_found(
+    own_sentinels: ValkeyBehindSentinels,
 ) -> None:
-    url, (master, replica) = sentinel_url
-    async with RedisLink.from_url(url) as link:
-        raw = peek(replica.url)
-        held = await Held(RedisRefreshFamilies(link), raw).open()
-        assert await held.present(0) == Rotated(held.family, 1)
-        with master.client() as client:
-            assert client.execute_command("WAIT 1 2000") == 1
-        master.freeze()
+    async with RedisLink.from_url(own_sentinels.url) as link:
+        await assert_back(link)
+        own_sentinels.catch_up()
+        own_sentinels.primary.freeze()
         await assert_refused(link)
-        while raw.info("replication")["role"] != "master":
-            await asyncio.sleep(0.05)
-        async with asyncio.timeout(BACK_WITHIN):
-            while True:
-                try:
-                    assert await held.present(1) == Unsure("stale")
-                    break
-                except StoreUnavailable:
-                    await asyncio.sleep(0.02)
-        await held.restore(1)
-        assert await held.present(1) == Rotated(held.family, 2)
-        assert raw.hget(held.key, "g") == b"2"
-        raw.close()
+        async with asyncio.timeout(FAILOVER_WITHIN):
+            while not own_sentinels.is_promoted():
+                await asyncio.sleep(0.02)
+        await assert_back(link)

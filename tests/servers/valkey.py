@@ -1,4 +1,4 @@
-"""Valkey for tests: one server, or a cluster of three."""
+"""Valkey for tests: one server, one behind sentinels, or a cluster of three."""
 
 import contextlib
 import time
@@ -14,6 +14,9 @@ from service.storage.embedded import find_valkey_binary
 from tests.servers.process import STARTS_WITHIN, ServerProcess, free_ports
 
 SLOTS = 16384
+SERVICE = "main"
+_AT_ONCE = {"repl-diskless-sync-delay": "0"}
+_HASTE = ("info-period", 500, "ping-period", 100, "ask-period", 100, "publish-period", 100, "tilt-trigger", 60_000)
 
 
 class ValkeyServer(ServerProcess):
@@ -59,6 +62,14 @@ class ValkeyServer(ServerProcess):
         with self.client() as client:
             client.flushall()
             client.script_flush()
+
+    def role(self) -> str:
+        """`master` or `slave`, or "" when it cannot be asked: a sentinel that changes it hangs up on all clients."""
+        with self.client() as client:
+            try:
+                return str(client.info("replication")["role"])
+            except redis.ConnectionError:
+                return ""
 
     def _answers(self) -> bool:
         with self.client() as client:
@@ -128,6 +139,95 @@ class ValkeyCluster:
     def _clients(self) -> Iterator[list[redis.Redis]]:
         with contextlib.ExitStack() as stack:
             yield [stack.enter_context(node.client()) for node in self.nodes]
+
+
+class Sentinel(ServerProcess):
+    """One sentinel of a primary, hasty: it looks ten times a second, and a pause of this machine is no reason to it to
+    mistrust its clock."""
+
+    def __init__(self, folder: Path, primary: ValkeyServer) -> None:
+        binary = find_valkey_binary()
+        assert binary is not None, "no Valkey binary: python3 run.py test installs one"
+        folder.mkdir()
+        self.port = free_ports(1)[0]
+        file = folder / "sentinel.conf"
+        file.write_text(
+            f"port {self.port}\nbind 127.0.0.1\nsentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2\n"
+            f"sentinel down-after-milliseconds {SERVICE} 1000\nsentinel failover-timeout {SERVICE} 3000\n"
+        )
+        super().__init__([str(binary), str(file), "--sentinel"], folder=folder, is_ready=self._answers)
+
+    def client(self) -> redis.Redis:
+        """A plain client without retries."""
+        return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), decode_responses=True)
+
+    def sees(self, others: int) -> bool:
+        """Whether it knows a replica that is in step, and this many other sentinels."""
+        with self.client() as client:
+            replicas = client.execute_command("SENTINEL REPLICAS", SERVICE)
+            peers = client.execute_command("SENTINEL SENTINELS", SERVICE)
+        return [one["master-link-status"] for one in replicas] == ["ok"] and len(peers) == others
+
+    def names(self) -> int:
+        """The port of the server that it takes for the primary."""
+        with self.client() as client:
+            return int(client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+
+    def _answers(self) -> bool:
+        with self.client() as client:
+            try:
+                return bool(client.execute_command("SENTINEL DEBUG", *_HASTE))
+            except (redis.ConnectionError, redis.TimeoutError):
+                return False
+
+
+class ValkeyBehindSentinels:
+    """A primary, its replica, and three sentinels of which two must agree; one of either sort may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.primary = ValkeyServer(folder / "primary", settings=_AT_ONCE)
+        followed = {"replicaof": f"127.0.0.1 {self.primary.port}"}
+        self.replica = ValkeyServer(folder / "replica", settings=_AT_ONCE | followed)
+        self.sentinels = [Sentinel(folder / f"sentinel{number}", self.primary) for number in range(3)]
+
+    @property
+    def url(self) -> str:
+        """`redis+sentinel://`, every sentinel, and the name that they know the primary by."""
+        return "redis+sentinel://" + ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels) + f"/{SERVICE}"
+
+    def start(self) -> None:
+        """Start all, and wait until each sentinel knows the others. Raises `RuntimeError` after 30 s."""
+        for server in (self.primary, self.replica, *self.sentinels):
+            server.start()
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not all(one.sees(len(self.sentinels) - 1) for one in self.sentinels):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the sentinels did not find each other")
+            time.sleep(0.02)
+
+    def catch_up(self) -> None:
+        """Wait until the replica has all that the primary has acknowledged."""
+        with self.primary.client() as client:
+            assert client.execute_command("WAIT 1 5000") == 1
+
+    def part(self) -> None:
+        """From now on nothing reaches the replica: what the primary acknowledges will be lost with it."""
+        with self.primary.client() as client:
+            client.execute_command("ACL SETUSER default -psync -sync")
+            client.execute_command("CLIENT KILL TYPE replica")
+
+    def is_promoted(self) -> bool:
+        """Whether the replica has become the primary."""
+        return self.replica.role() == "master"
+
+    def is_settled(self) -> bool:
+        """Whether all sentinels name the replica as primary: before that an old one that comes back may stay it."""
+        return {one.names() for one in self.sentinels} == {self.replica.port}
+
+    def kill(self) -> None:
+        for server in (*self.sentinels, self.replica, self.primary):
+            server.kill()
 
 
 def _bus_port(client: redis.Redis) -> int:
