@@ -210,7 +210,13 @@ def create_app(settings: Settings) -> Edge:
     errors.install(app)
     for room in (auth, users, api_keys, admin, wellknown, health, setup):
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
-    openapi.install(app, cookie=gate.cookies.access_name, api_key_in_query=gate.api_key_in_query)
+    openapi.install(
+        app,
+        public_url=settings.public_url,
+        scopes=Catalogue(scopes=settings.access.scopes).descriptions,
+        cookie=gate.cookies.access_name,
+        api_key_in_query=gate.api_key_in_query,
+    )
     docs.install(app)
     outer = with_cors(app, settings.server.cors_origins)
     return Edge(

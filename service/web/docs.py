@@ -32,4 +32,9 @@ def install(app: FastAPI) -> None:
         """Swagger UI."""
         return page("docs.html", policy=POLICY)
 
+    @router.get("/docs/oauth2-redirect", dependencies=[public])
+    async def docs_redirect_page() -> Response:
+        """Where the preset client's authorization response arrives, in the window that Authorize opened."""
+        return page("docs_redirect.html", policy=POLICY)
+
     app.router.routes.extend([*router.routes, *assets.router.routes])

@@ -4,7 +4,7 @@ What a route declares is believed: its guard, its parameters, its body. A refusa
 declared by the route as `responses={409: {}}`; the fixed texts are in `openapi_parts.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from fastapi import FastAPI
@@ -25,13 +25,17 @@ from service.web.openapi_parts import (
 from service.web.security import ANY, Door, Route
 from service.web.verify import PATH as VERIFY_PATH
 
+_CARRIED_AS = {"oauth2": "bearer", "api_key_in_query": "api_key"}
 
-def install(app: FastAPI, *, cookie: str, api_key_in_query: bool) -> None:
-    """Have `app.openapi()` give this document, built once. `cookie` is the name of the access cookie."""
+
+def install(app: FastAPI, *, public_url: str, scopes: Mapping[str, str], cookie: str, api_key_in_query: bool) -> None:
+    """Have `app.openapi()` give this document, built once. `scopes` are those with a description, `cookie` is the name
+    of the access cookie."""
 
     @cache
     def document() -> Part:
-        return _build(app, credential_kinds(cookie=cookie, api_key_in_query=api_key_in_query))
+        kinds = credential_kinds(public_url=public_url, scopes=scopes, cookie=cookie, api_key_in_query=api_key_in_query)
+        return _build(app, kinds)
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
 
@@ -81,7 +85,7 @@ def _complete(operation: Part, route: Route, kinds: Part) -> None:
 def _padlock(door: Door, kinds: Part) -> list[Part]:
     """The alternatives, each with the scopes that are needed."""
     needed = sorted(door.needed)
-    return [{kind: needed} for kind in kinds if kind.removesuffix("_in_query") in door.schemes]
+    return [{kind: needed} for kind in kinds if _CARRIED_AS.get(kind, kind) in door.schemes]
 
 
 def _refusals(operation: Part, *, guarded: bool) -> set[int]:

@@ -1,5 +1,6 @@
 """The fixed parts of the OpenAPI document: words, credential kinds, the problem document, `/auth/verify`."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -92,9 +93,22 @@ def shared_responses() -> Part:
     return {name: _refusal(status, about, code) for status, (name, about, code) in REFUSALS.items()}
 
 
-def credential_kinds(*, cookie: str, api_key_in_query: bool) -> Part:
-    """The security schemes, in the order in which padlocks offer them."""
+def credential_kinds(*, public_url: str, scopes: Mapping[str, str], cookie: str, api_key_in_query: bool) -> Part:
+    """The security schemes, in the order in which padlocks offer them. `oauth2` is a way to an access token, which is
+    then sent as any other."""
     kinds: Part = {
+        "oauth2": {
+            "type": "oauth2",
+            "description": "Sign in on our own pages: authorization code with PKCE. The client is set already.",
+            "flows": {
+                "authorizationCode": {
+                    "authorizationUrl": f"{public_url}/oauth2/authorize",
+                    "tokenUrl": f"{public_url}/oauth2/token",
+                    "refreshUrl": f"{public_url}/oauth2/token",
+                    "scopes": dict(scopes),
+                }
+            },
+        },
         "bearer": {
             "type": "http",
             "scheme": "bearer",

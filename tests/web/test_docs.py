@@ -39,6 +39,15 @@ async def test_the_page_has_nothing_inline_and_names_no_other_host(web: Web) -> 
         assert (await web.client.get(reference)).status_code == 200
 
 
+async def test_the_window_that_authorize_opened_is_as_bare(web: Web) -> None:
+    answer = await web.client.get("/docs/oauth2-redirect?code=x&state=%3Cscript%3E")
+    assert answer.headers.get_list("content-security-policy") == [POLICY]
+    page = read_page(answer.text)
+    assert page.inline == []
+    assert set(page.references) == {"/static/icon.svg", "/static/docs.css", "/static/docs-redirect.js"}
+    assert "script>" not in answer.text.replace('<script src="/static/docs-redirect.js"></script>', "")
+
+
 async def test_the_script_that_starts_it_asks_nobody_to_validate_and_names_no_other_host(web: Web) -> None:
     script = (await web.client.get("/static/docs.js")).text
     assert "validatorUrl: null" in script

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 
+from service.access.catalogue import Catalogue
 from service.web.security import ANY
 from tests.servers.valkey import ValkeyServer
 from tests.web.credentials import make_credentials
@@ -51,7 +52,8 @@ async def test_each_padlock_asks_for_what_the_guard_asks_for(document: Document)
             policy = GUARDED[operation]
             needed = policy.needed.split()
             offered = [next(iter(one.items())) for one in described["security"]]
-            assert sorted(offered) == sorted((scheme, needed) for scheme in policy.schemes), operation
+            kinds = [*policy.schemes, *(["oauth2"] if "bearer" in policy.schemes else [])]
+            assert sorted(offered) == sorted((kind, needed) for kind in kinds), operation
             for scope in needed:
                 assert f"`{scope}`" in described["description"]
         else:
@@ -62,6 +64,16 @@ async def test_each_padlock_asks_for_what_the_guard_asks_for(document: Document)
 async def test_the_kinds_of_credentials_are_those_that_are_taken(web: Web, document: Document) -> None:
     kinds = document["components"]["securitySchemes"]
     shown = {name: {key: value for key, value in kind.items() if key != "description"} for name, kind in kinds.items()}
+    (flow,) = shown.pop("oauth2")["flows"].items()
+    assert flow == (
+        "authorizationCode",
+        {
+            "authorizationUrl": f"{web.settings.public_url}/oauth2/authorize",
+            "tokenUrl": f"{web.settings.public_url}/oauth2/token",
+            "refreshUrl": f"{web.settings.public_url}/oauth2/token",
+            "scopes": dict(Catalogue(scopes=web.settings.access.scopes).descriptions),
+        },
+    )
     assert shown == {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "basic": {"type": "http", "scheme": "basic"},
@@ -148,9 +160,10 @@ async def test_a_key_in_the_address_is_described_and_taken_only_where_it_is_allo
         described = (await web.client.get("/openapi.json")).json()
         assert described["components"]["securitySchemes"]["api_key_in_query"]["name"] == "api_key"
         padlock = described["paths"]["/admin/users"]["get"]["security"]
-        assert [next(iter(one)) for one in padlock] == ["bearer", "basic", "api_key", "api_key_in_query", "cookie"]
+        offered = ["oauth2", "bearer", "basic", "api_key", "api_key_in_query", "cookie"]
+        assert [next(iter(one)) for one in padlock] == offered
         assert {"api_key_in_query": []} not in described["paths"]["/auth/logout-all"]["post"]["security"]
-        assert len(described["paths"]["/auth/verify"]["get"]["security"]) == len(ANY) + 1
+        assert len(described["paths"]["/auth/verify"]["get"]["security"]) == len(ANY) + 2
         text = (await make_credentials(web)).lasting["api_key"]["X-API-Key"]
         answer = await web.client.get("/users/me", params={"api_key": text})
         assert (answer.status_code, answer.json()["scheme"]) == (200, "api_key")

@@ -73,6 +73,7 @@ PUBLIC = {
     ("POST", "/setup"): 415,
     ("GET", "/setup/done"): 200,
     ("GET", "/docs"): 200,
+    ("GET", "/docs/oauth2-redirect"): 200,
     ("GET", "/openapi.json"): 200,
     ("GET", "/static/{name}"): 404,
 }

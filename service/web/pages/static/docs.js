@@ -19,8 +19,9 @@ function prepare(request) {
   return request;
 }
 
-SwaggerUIBundle({
+const ui = SwaggerUIBundle({
   url: "/openapi.json",
+  oauth2RedirectUrl: `${location.origin}/docs/oauth2-redirect`,
   dom_id: "#docs",
   deepLinking: true,
   displayRequestDuration: true,
@@ -30,4 +31,10 @@ SwaggerUIBundle({
   tryItOutEnabled: true,
   validatorUrl: null,
   requestInterceptor: prepare,
+});
+
+ui.initOAuth({
+  clientId: "gatepost-docs",
+  scopes: "openid",
+  usePkceWithAuthorizationCodeGrant: true,
 });
