@@ -15,7 +15,7 @@ POLL_EVERY = timedelta(milliseconds=500)
 MAX_AGE = timedelta(seconds=30)
 MAX_PAGE_LENGTH = 1_000_000
 _LAST_NUMERIC_DATE = 253_402_300_799
-_CURSOR_GONE = frozenset({400, 410, 422})  # Gatepost says 422 to a cursor that is not its own
+_CURSOR_GONE = frozenset({400, 410, 422})  # 422: not one of its own; 410: its ledger was put back to an older state
 
 _log = logging.getLogger("gatepost.feed")
 

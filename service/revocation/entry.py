@@ -34,6 +34,10 @@ class RevocationLedger(Protocol):
     async def after(self, number: int, *, limit: int) -> Sequence[Recorded]:
         """Entries numbered above `number`, in order, at most `limit`; expired ones may be left out."""
 
+    async def highest(self) -> int:
+        """The highest number ever given, 0 for none; its entry may be gone. Lower than one that was read before only
+        after the ledger was put back to an older state."""
+
     async def unpushed(self, *, limit: int) -> Sequence[Recorded]:
         """The outbox: entries not yet known to have reached the engine, oldest first."""
 

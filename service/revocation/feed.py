@@ -98,11 +98,17 @@ class RevocationFeed:
             _log.warning("outbox not told of pushed entries; they will be pushed again")
 
     async def reconcile(self) -> None:
-        """Read SQL again from ten seconds back, push what is left in the outbox. Raises `StoreUnavailable`."""
+        """Read SQL again from ten seconds back, or from its beginning when it was put back to an older state; tell the
+        outbox what was pushed. Raises `StoreUnavailable`."""
         began = time.monotonic()
         number = self._overlap_start(began)
         while True:
             page = await self._ledger.after(number, limit=_PAGE)
+            if not page and number > await self._ledger.highest():
+                _log.warning("the ledger was put back to an older state: it is read again from its beginning")
+                self._highest = deque([(0.0, 0)])
+                number = 0
+                continue
             self.take_in(page)
             if page:
                 number = max(number, page[-1].number)

@@ -34,7 +34,7 @@ from service.protocol.errors import (
     TooManyAttempts,
 )
 from service.web.oauth.errors import oauth_error, oauth_failure, speaks_oauth
-from service.web.refusals import BodyTooLarge, MethodNotAllowed, UnsupportedBody
+from service.web.refusals import BodyTooLarge, CursorAhead, MethodNotAllowed, UnsupportedBody
 from service.web.security import GUARDED_BY, REALM, Door
 
 REQUEST_ID = "gatepost.request_id"
@@ -50,6 +50,7 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (Conflict, HTTPStatus.CONFLICT),
     (AccessDenied, HTTPStatus.FORBIDDEN),
     (InvalidScope, HTTPStatus.BAD_REQUEST),
+    (CursorAhead, HTTPStatus.GONE),
     (UnsupportedBody, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED),

@@ -3,6 +3,12 @@
 from service.protocol.errors import Refusal
 
 
+class CursorAhead(Refusal):
+    """A cursor names what the ledger has not reached: the ledger was put back to an older state since."""
+
+    code, public = "cursor_ahead", "The feed is behind this cursor. Follow it anew, without a cursor."
+
+
 class UnsupportedBody(Refusal):
     """The body's media type or coding is not one that this route takes (RFC 9110 §15.5.16)."""
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from gatepost.principal import Principal
 from service.protocol.errors import Invalid
+from service.web.refusals import CursorAhead
 from service.web.rooms import House
 from service.web.security import Route, public, require
 from service.web.shapes import Shown
@@ -50,12 +51,16 @@ async def revocations(
     """Everything revoked that still matters; from a cursor on, what was revoked since.
 
     Entries may come more than once: rows become visible out of the order of their numbers, so what is younger than
-    every transaction that may still be open is told again.
+    every transaction that may still be open is told again. A cursor that the ledger has not reached is a 410: the
+    ledger was put back to an older state, and is to be followed anew.
     """
     again_from, number = _parse_cursor(after)
-    if number == again_from:
-        again_from = max(again_from, house.feed.settled())
+    settled = house.feed.settled()
     found = await house.revocations.after(number, limit=_PAGE)
+    if not found and max(again_from, number) > await house.revocations.highest():
+        raise CursorAhead(detail=f"cursor {again_from}:{number}")
+    if number == again_from:
+        again_from = max(again_from, settled)
     more = len(found) == _PAGE
     return Feed(
         entries=[

@@ -48,6 +48,15 @@ async def test_an_entry_that_was_undone_was_never_there(database: Database) -> N
     assert await SqlRevocations(database).after(0, limit=99) == []
 
 
+async def test_the_highest_number_is_known_also_when_its_entry_has_gone(database: Database) -> None:
+    revocations = SqlRevocations(database)
+    assert await revocations.highest() == 0
+    kept = await _kept(database, *(an_entry(until=datetime.now(UTC) - 2 * DAY) for _ in range(3)))
+    assert await revocations.highest() == kept[-1].number
+    assert await revocations.drop_expired() == 3
+    assert await revocations.highest() == kept[-1].number
+
+
 async def test_an_entry_stays_in_the_outbox_until_it_is_marked_as_pushed(database: Database) -> None:
     revocations = SqlRevocations(database)
     first, second, third = await _kept(database, an_entry("1"), an_entry("2"), an_entry("3"))

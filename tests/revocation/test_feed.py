@@ -227,6 +227,21 @@ async def subjects(tx: SqlTransaction) -> set[str]:
     return {row[0] for row in (await tx._connection.exec_driver_sql("SELECT subject FROM revocations")).all()}
 
 
+async def test_a_ledger_that_was_put_back_is_read_from_its_beginning(house: House, other_house: House) -> None:
+    await revoke(house, "s1", "s2", "s3")
+    for _ in range(2):
+        await other_house.feed.reconcile()
+        age(other_house.feed, 11)
+    assert other_house.feed.settled() == 3
+    async with house.database.begin() as tx:
+        await tx._connection.exec_driver_sql("DELETE FROM revocations WHERE number > 1")
+        await tx._connection.exec_driver_sql("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'revocations'")
+        await record(house, tx, "s4")
+    await other_house.feed.reconcile()
+    assert knows(other_house, "s1", "s2", "s3", "s4") == [True] * 4
+    assert other_house.feed.settled() == 0
+
+
 @pytest.mark.usefixtures("fast")
 async def test_the_loop_goes_on_after_what_it_could_not_read(house: House, other_house: House) -> None:
     await house.feed.start()

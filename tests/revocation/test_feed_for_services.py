@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from gatepost.revocation import Revocation, RevocationKind
 from service import clock
@@ -152,8 +153,52 @@ async def test_what_becomes_visible_between_two_pages_is_told_at_the_next_readin
     assert "late" in told
 
 
-def encoded(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+async def put_back(database: Database, number: int) -> None:
+    """Bring the ledger to what it was when this was its highest number, as an older dump does."""
+    async with database.begin() as tx:
+        await tx.run(text("DELETE FROM revocations WHERE number > :number"), {"number": number})
+        postgresql = "SELECT setval('revocations_number_seq', :number)"
+        sqlite = "UPDATE sqlite_sequence SET seq = :number WHERE name = 'revocations'"
+        await tx.run(text(postgresql if database.postgresql else sqlite), {"number": number})
+
+
+async def test_a_cursor_that_the_ledger_has_not_reached_is_refused_and_a_new_reading_tells_all(
+    web: Web, follower: dict[str, str], database: Database
+) -> None:
+    async with database.begin() as tx:
+        await record(database, tx, *(f"s{number}" for number in range(1, 6)))
+    await web.rooms.feed.reconcile()
+    age(web)
+    _, cursor = await follow(web, follower)
+    told, same = await follow(web, follower, cursor)
+    assert (told, same) == ([], cursor)  # the last one is not ahead
+    await put_back(database, 2)
+    for ahead in (cursor, encoded("2:3"), encoded("3:2")):
+        answer = await web.client.get("/auth/revocations", params={"after": ahead}, headers=follower)
+        assert_problem(answer, 410, "cursor_ahead")
+    await web.rooms.feed.reconcile()
+    async with database.begin() as tx:
+        await record(database, tx, "new")
+    told, cursor = await follow(web, follower)
+    assert told == ["s1", "s2", "new"]
+    assert (await follow(web, follower, cursor))[0] == told  # young, and told again
+
+
+async def test_a_cursor_is_not_ahead_because_what_it_names_has_expired(
+    web: Web, follower: dict[str, str], database: Database
+) -> None:
+    async with database.begin() as tx:
+        await record(database, tx, "s1", "s2")
+    await web.rooms.feed.reconcile()
+    age(web)
+    _, cursor = await follow(web, follower)
+    async with database.begin() as tx:
+        await tx.run(text("DELETE FROM revocations"))
+    assert await follow(web, follower, cursor) == ([], cursor)
+
+
+def encoded(numbers: str) -> str:
+    return urlsafe_b64encode(numbers.encode()).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize("sql_url", ["sqlite"], indirect=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -137,13 +138,22 @@ async def test_the_tokens_of_a_compromised_key_are_refused_within_a_second(serve
             await asyncio.sleep(0.01)
 
 
-async def test_a_cursor_that_the_server_does_not_know_leads_back_to_a_snapshot(served: Served) -> None:
+@pytest.mark.parametrize(
+    ("cursor", "status"),
+    [
+        ("of another server", "422"),
+        (urlsafe_b64encode(b"9:9").rstrip(b"=").decode(), "410"),  # of what the server was before it was put back
+    ],
+)
+async def test_a_cursor_that_the_server_does_not_know_leads_back_to_a_snapshot(
+    served: Served, cursor: str, status: str
+) -> None:
     credentials = await served.client("orders", "revocations:read")
     async with httpx2.AsyncClient() as client:
         feed = RevocationFeed(served.url, client, **credentials)
         assert await feed.poll(clock.now()) == 0
-        feed._cursor = "of another server"
-        with pytest.raises(FetchError, match="422"):
+        feed._cursor = cursor
+        with pytest.raises(FetchError, match=status):
             await feed.poll(clock.now())
         await served.house.rooms.directory.change(served.user_id, UserChange(disabled=True), now=clock.now())
         assert await feed.poll(clock.now()) > 0

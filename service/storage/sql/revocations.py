@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, text, update
 
 from gatepost.revocation import Revocation, RevocationKind
 from service.clock import now
@@ -18,6 +18,8 @@ _r = REVOCATIONS.c
 _SELECT = select(_r.number, _r.kind, _r.subject, _r.owner, _r.epoch, _r.until, _r.why)
 _LIMITED = _SELECT.order_by(_r.number).limit(bindparam("limit"))
 _AFTER = _LIMITED.where(_r.number > bindparam("after"))
+_HIGHEST_ON_POSTGRESQL = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revocations_number_seq")
+_HIGHEST_ON_SQLITE = text("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'")
 _UNPUSHED = _LIMITED.where(_r.pushed_at.is_(None))
 _MARK_PUSHED = (
     update(REVOCATIONS)
@@ -51,6 +53,12 @@ class SqlRevocations:
     async def after(self, number: int, *, limit: int) -> Sequence[Recorded]:
         """See `RevocationLedger.after`."""
         return [_recorded(row) for row in await self._database.fetch_all(_AFTER, {"after": number, "limit": limit})]
+
+    async def highest(self) -> int:
+        """See `RevocationLedger.highest`."""
+        asked = _HIGHEST_ON_POSTGRESQL if self._database.postgresql else _HIGHEST_ON_SQLITE
+        row = await self._database.fetch_one(asked)
+        return 0 if row is None else int(row[0])
 
     async def unpushed(self, *, limit: int) -> Sequence[Recorded]:
         """See `RevocationLedger.unpushed`."""
