@@ -57,8 +57,9 @@ class AccessToken:
 
     @property
     def kind(self) -> Kind:
-        """A client speaks for itself when it is its own subject (RFC 9068 §2.2)."""
-        return "client" if self.subject == self.client_id else "user"
+        """A client speaks for itself when it is its own subject (RFC 9068 §2.2) and nobody signed in: a person's token
+        has `auth_time`, so that an id which both have makes neither the other (RFC 9068 §5)."""
+        return "client" if self.subject == self.client_id and self.auth_time is None else "user"
 
     def principal(self, scheme: Scheme = "bearer") -> Principal:
         """The caller that this token stands for."""
@@ -99,13 +100,19 @@ class TokenReader:
 
         Revocation is not judged here. Raises `UnknownKey` when `kid` is not in `keys`, else `TokenRefused`.
         """
+        found = self.read_for_any_audience(token, keys, now=now)
+        if self._audience not in found.audience:
+            raise TokenRefused("another audience")
+        return found
+
+    def read_for_any_audience(self, token: str, keys: KeySet, *, now: datetime) -> AccessToken:
+        """The same without the audience: for an issuer that answers questions about its tokens (RFC 7662), never for a
+        service that is called with one. Raises as `read` does."""
         moment = _timestamp(now)
         header, claims = read_jws(token, keys, typ=ACCESS_TOKEN_TYPE)
         if claims.get("iss") != self._issuer:
             raise TokenRefused("another issuer")
         audience = _audience(claims.get("aud"))
-        if self._audience not in audience:
-            raise TokenRefused("another audience")
         expires_at = _number(claims, "exp")
         if moment >= expires_at:
             raise TokenRefused("expired")

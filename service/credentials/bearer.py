@@ -6,7 +6,7 @@ from gatepost.principal import Principal, Scheme
 from service.protocol.errors import InvalidToken
 from service.revocation.entry import RevocationEngine
 from service.revocation.feed import RevocationFeed
-from service.tokens.verify import TokenVerifier
+from service.tokens.verify import Judged, TokenVerifier
 
 
 class BearerCredential:
@@ -33,6 +33,10 @@ class BearerCredential:
 
     async def check(self, token: str, *, scheme: Scheme, now: datetime) -> Principal:
         """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable` when nobody can say."""
+        return (await self.judge(token, now=now)).principal(scheme)
+
+    async def judge(self, token: str, *, now: datetime) -> Judged:
+        """The token itself. Raises as `check` does."""
         self._feed.check_trusted()
         judged = self._verifier.verify(token, now=now)
         if self._strict:
@@ -46,4 +50,4 @@ class BearerCredential:
                 client_epoch=read.client_epoch,
             ):
                 raise InvalidToken(detail="revoked, says the engine")
-        return judged.principal(scheme)
+        return judged

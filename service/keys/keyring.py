@@ -51,6 +51,11 @@ class Keyring:
         self._reloading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def published_algorithms(self) -> tuple[str, ...]:
+        """Those that others can verify; a symmetric key is nobody's but ours."""
+        return tuple(algorithm for algorithm in self.algorithms if not algorithm.startswith("HS"))
+
     def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
         """Sign with the present key of `algorithm`, else of the first. Raises `StoreUnavailable` for lack of one."""
         key = self._current(algorithm or self.algorithms[0], now)

@@ -19,6 +19,8 @@ _REDISES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "red
 def mistakes_in(settings: Settings) -> Iterator[str]:
     """One line for each: the setting's name, then what is wrong with it."""
     yield from _wrong_addresses(settings)
+    if set(settings.tokens.algorithms) == {"HS256"}:
+        yield f"{PREFIX}TOKENS__ALGORITHMS: name ES256 or RS256 too: nobody else can verify an id_token of HS256"
     if settings.tokens.session_life < settings.tokens.access_life:
         yield f"{PREFIX}TOKENS__SESSION_LIFE: is shorter than an access token's life"
     if settings.api_keys.longest_life < settings.api_keys.default_life:

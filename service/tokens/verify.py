@@ -14,6 +14,24 @@ from service.protocol.errors import InvalidToken
 _REMEMBERED = 100_000
 
 
+class ReadsTokens(Protocol):
+    """What a token must be, apart from not revoked."""
+
+    def read(self, token: str, keys: KeySet, *, now: datetime) -> AccessToken:
+        """The token, verified. Raises `TokenRefused`."""
+
+
+class ForAnyAudience:
+    """Reads a token for whomever it is: for introspection and revocation, never to let a caller in."""
+
+    def __init__(self, reader: TokenReader) -> None:
+        self._reader = reader
+
+    def read(self, token: str, keys: KeySet, *, now: datetime) -> AccessToken:
+        """The token, verified but for its audience. Raises `TokenRefused`."""
+        return self._reader.read_for_any_audience(token, keys, now=now)
+
+
 class PublishedKeys(Protocol):
     """The keys that tokens may be verified with at this moment."""
 
@@ -49,7 +67,7 @@ class Judged:
 class TokenVerifier:
     """Verifies access tokens for this service. Used from one event loop; no call does I/O."""
 
-    def __init__(self, reader: TokenReader, published: PublishedKeys, revoked: RevocationSet) -> None:
+    def __init__(self, reader: ReadsTokens, published: PublishedKeys, revoked: RevocationSet) -> None:
         self._reader = reader
         self._published = published
         self._revoked = revoked

@@ -1,0 +1,87 @@
+"""Which client is calling, at the endpoints of OAuth (RFC 6749 §2.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from service.clients.client import Client
+from service.clients.metadata import NO_SECRET, SECRET_BASIC, SECRET_POST
+from service.protocol.authorization import BasicPair, parse_authorization
+from service.protocol.errors import InvalidClient, InvalidRequest, NotAuthenticated
+from service.protocol.form import Form, parse_form_word
+
+
+class KnownClients(Protocol):
+    """The clients that there are."""
+
+    async def find(self, client_id: str) -> Client | None:
+        """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
+
+
+class Secrets(Protocol):
+    """Whether a secret is right."""
+
+    async def authenticate(self, client_id: str, secret: str, *, now: datetime) -> Client:
+        """The active client of this id and secret. Raises `InvalidClient` for every reason alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Presented:
+    client_id: str
+    method: str
+    secret: str = field(default="", repr=False)
+
+
+class ClientAuthentication:
+    """Takes exactly one method of proof, and only the one that the client is registered for."""
+
+    def __init__(self, clients: KnownClients, secrets: Secrets) -> None:
+        self._clients = clients
+        self._secrets = secrets
+
+    async def check(self, form: Form, authorizations: Sequence[bytes], now: datetime) -> Client:
+        """The client behind a request; a public one has proved nothing. `authorizations` are its Authorization fields.
+
+        Raises `InvalidRequest` for two methods or two ids at once (§2.3), `InvalidClient` for every other reason alike,
+        `StoreUnavailable`.
+        """
+        presented = _presented(form, authorizations)
+        if presented.method == NO_SECRET:
+            client = await self._clients.find(presented.client_id)
+            if client is None or client.confidential or not client.active:
+                raise InvalidClient(detail="unknown or disabled client, or one that has a secret")
+        else:
+            client = await self._secrets.authenticate(presented.client_id, presented.secret, now=now)
+        if client.metadata.auth_method != presented.method:
+            raise InvalidClient(detail=f"{presented.method} where {client.metadata.auth_method} is registered")
+        return client
+
+
+def _presented(form: Form, authorizations: Sequence[bytes]) -> _Presented:
+    client_id, secret = form.find("client_id"), form.find("client_secret")
+    if form.find("client_assertion") is not None or form.find("client_assertion_type") is not None:
+        raise InvalidClient(detail="client assertions are not taken")
+    if len(authorizations) + (secret is not None) > 1:
+        raise InvalidRequest(public="Use one way of client authentication, not several.")
+    if authorizations:
+        basic = _parse_basic(authorizations[0])
+        if client_id is not None and client_id != basic.client_id:
+            raise InvalidRequest(public="The request names two clients.")
+        return basic
+    if client_id is None:
+        raise InvalidClient(detail="no client is named")
+    if secret is not None:
+        return _Presented(client_id, SECRET_POST, secret)
+    return _Presented(client_id, NO_SECRET)
+
+
+def _parse_basic(authorization: bytes) -> _Presented:
+    """Id and secret are form-encoded inside the pair (RFC 6749 §2.3.1)."""
+    try:
+        pair = parse_authorization(authorization)
+        if isinstance(pair, BasicPair):
+            return _Presented(parse_form_word(pair.user_id), SECRET_BASIC, parse_form_word(pair.password))
+    except (NotAuthenticated, ValueError):
+        raise InvalidClient(detail="malformed Basic") from None
+    raise InvalidClient(detail="another scheme than Basic")
