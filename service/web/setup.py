@@ -3,17 +3,20 @@
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
 from starlette.responses import RedirectResponse
 
 from service import clock
+from service.accounts.passwords import MAX_LENGTH
 from service.protocol.errors import Conflict, Invalid, InvalidToken
-from service.web.pages import PageRoute, page
+from service.web.pages import Locale, PageRoute, locale_of, page
 from service.web.pages.form import read_form
 from service.web.rooms import House
 from service.web.security import public
 
 router = APIRouter(prefix="/setup", route_class=PageRoute, include_in_schema=False)
 _FIELDS = ("token", "username", "password", "password_again")
+_DIFFERENT = "different"
 
 
 @router.get("", dependencies=[public])
@@ -21,8 +24,8 @@ async def show_setup(request: Request, house: House) -> Response:
     """The form, when the link is live. Looking at it uses nothing up."""
     token = request.query_params.get("token", "")
     if not await house.directory.is_setup_offered(token, now=clock.now()):
-        return _dead_link()
-    return _form(house, token)
+        return _dead_link(request)
+    return _form(request, house, token)
 
 
 @router.post("", dependencies=[public])
@@ -32,35 +35,48 @@ async def set_up(request: Request, house: House) -> Response:
     token, username = sent["token"], sent["username"].strip()
     try:
         if not await house.directory.is_setup_offered(token, now=clock.now()):
-            return _dead_link()
+            return _dead_link(request)
         if sent["password"] != sent["password_again"]:
-            raise Invalid("password_again", "The two passwords are not the same.")
+            raise Invalid("password_again", "The two passwords are not the same.", rule=_DIFFERENT)
         await house.directory.create_first_admin(token, username, sent["password"], now=clock.now())
     except InvalidToken:
-        return _dead_link()
+        return _dead_link(request)
     except Invalid as refusal:
-        return _form(house, token, username=username, errors={refusal.field: refusal.public})
-    except Conflict:
-        return _form(house, token, username=username, errors={"username": "This user name is taken."})
+        return _form(request, house, token, username=username, mistake=refusal)
+    except Conflict as refusal:
+        taken = Invalid("username", refusal.public, rule="taken")
+        return _form(request, house, token, username=username, mistake=taken)
     return RedirectResponse("/setup/done", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/done", dependencies=[public])
-async def show_done() -> Response:
+async def show_done(request: Request) -> Response:
     """What to do next. Says nothing that a stranger may not know."""
-    return page("setup_done.html")
+    return page("setup_done.html", locale=locale_of(request))
 
 
-def _form(house: House, token: str, *, username: str = "", errors: dict[str, str] | None = None) -> Response:
+def _form(
+    request: Request, house: House, token: str, *, username: str = "", mistake: Invalid | None = None
+) -> Response:
+    locale, shortest = locale_of(request), house.directory.shortest_password
     return page(
         "setup.html",
-        status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
+        locale=locale,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK,
         token=token,
         username=username,
-        shortest=house.directory.shortest_password,
-        errors=errors or {},
+        shortest=shortest,
+        errors={mistake.field: _explained(mistake, locale, shortest)} if mistake else {},
     )
 
 
-def _dead_link() -> Response:
-    return page("setup_dead.html", status=HTTPStatus.GONE)
+def _explained(mistake: Invalid, locale: Locale, shortest: int) -> Markup:
+    """The mistake in the language of the page; one that the catalogue does not know, in English."""
+    key = f"setup.mistake.{'username' if mistake.rule == 'value_refused' else mistake.rule}"
+    if key not in locale:
+        return Markup('<bdi lang="en">{}</bdi>').format(mistake.public)
+    return locale.text(key, shortest=shortest, longest=MAX_LENGTH, prefix="gp_")
+
+
+def _dead_link(request: Request) -> Response:
+    return page("setup_dead.html", locale=locale_of(request), status=HTTPStatus.GONE)

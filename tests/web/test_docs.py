@@ -17,6 +17,7 @@ FILES = {
     "gatepost.css": "text/css; charset=utf-8",
     "docs.css": "text/css; charset=utf-8",
     "docs.js": "text/javascript; charset=utf-8",
+    "form_post.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",

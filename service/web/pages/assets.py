@@ -18,6 +18,7 @@ _FILES = {
     "docs.css": (_OURS, "static", "text/css; charset=utf-8"),
     "docs.js": (_OURS, "static", "text/javascript; charset=utf-8"),
     "docs-redirect.js": (_OURS, "static", "text/javascript; charset=utf-8"),
+    "form_post.js": (_OURS, "static", "text/javascript; charset=utf-8"),
     "icon.svg": (_OURS, "static", "image/svg+xml"),
     "swagger-ui.css": (_SWAGGER, "resources", "text/css; charset=utf-8"),
     "swagger-ui-bundle.js": (_SWAGGER, "resources", "text/javascript; charset=utf-8"),

@@ -1,21 +1,14 @@
-"""How a page is answered: rendered, never stored, with nothing inline; and refusals as pages too."""
+"""How a page is answered: rendered in one language, never stored, with nothing inline."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from urllib.parse import urlsplit
 
-import structlog
-from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
-from service.protocol.errors import Delayed, Refusal
-from service.web.errors import render_refusal
-from service.web.security import Route
+from service.web.pages.language import Locale, get_locale
 
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 _templates = Environment(
     loader=PackageLoader("service.web.pages"),
     autoescape=True,
@@ -23,51 +16,47 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_log = structlog.get_logger("gatepost.web")
 
 
 def page(
     template: str,
     *,
+    locale: Locale | None = None,
     status: HTTPStatus = HTTPStatus.OK,
-    policy: str = POLICY,
+    policy: str | None = None,
     headers: Mapping[str, str] | None = None,
     **shown: object,
 ) -> Response:
-    """The page of a template. Edge adds what every answer carries; a page is also alone in its window."""
+    """The page of a template, English unless `locale` says otherwise. Edge adds what every answer carries; a page is
+    also alone in its window."""
+    spoken = locale or get_locale("en")
     fields = {
-        "Content-Security-Policy": policy,
+        "Content-Security-Policy": policy or policy_of(),
+        "Content-Language": spoken.tag,
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cache-Control": "no-store",
         **(headers or {}),
     }
+    shown |= {"locale": spoken, "t": spoken.text, "plain": spoken.plain}
     return HTMLResponse(_templates.get_template(template).render(shown), status, fields)
 
 
-class PageRoute(Route):
-    """A route for people: what it refuses is answered by a page that says so in plain words."""
+def policy_of(*, leads_to: str = "", scripts: bool = False) -> str:
+    """The content security policy of a page whose form ends, after redirects, at the address `leads_to` of a client.
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, with refusals shown as pages."""
-        handler = super().get_route_handler()
-
-        async def shown(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except Refusal as refusal:
-                return _refused(request, refusal)
-
-        return shown
-
-
-def _refused(request: Request, refusal: Refusal) -> Response:
-    """The status and fields are those that the API would answer with."""
-    answer = render_refusal(request.scope, refusal)
-    kept = {name: value for name, value in answer.headers.items() if name in {"retry-after", "www-authenticate"}}
-    return page(
-        "refused.html",
-        status=HTTPStatus(answer.status_code),
-        headers=kept,
-        title="Not now" if isinstance(refusal, Delayed) else "This cannot be done",
-        sentence=refusal.public,
+    Browsers hold every redirect that follows a form to `form-action`, those of the client's own server too, which may
+    lie on another host. So the client's scheme is named there, and https; without a client, ourselves alone.
+    """
+    scheme = urlsplit(leads_to).scheme
+    targets = "".join(f" {name}:" for name in sorted({scheme, "https"})) if scheme else ""
+    own_scripts = "script-src 'self'; " if scripts else ""
+    return (
+        f"default-src 'none'; {own_scripts}style-src 'self'; img-src 'self'; "
+        f"form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def place_of(uri: str) -> str:
+    """What a person should know an address by: its host and port, or the scheme that is an application's own."""
+    parts = urlsplit(uri)
+    return parts.netloc if parts.scheme in ("http", "https") else parts.scheme

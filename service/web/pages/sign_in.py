@@ -1,0 +1,78 @@
+"""The pages of a sign-in: its form, its end, and the question before it."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Literal
+
+from starlette.responses import Response
+
+from service.web.pages.language import Locale
+from service.web.pages.page import page, policy_of
+
+SignInError = Literal["wrong", "busy"]
+_STATUS = {None: HTTPStatus.OK, "wrong": HTTPStatus.UNPROCESSABLE_ENTITY, "busy": HTTPStatus.SERVICE_UNAVAILABLE}
+
+
+def sign_in_page(
+    request_text: str,
+    csrf: str,
+    *,
+    locale: Locale,
+    redirect_uri: str = "",
+    client_name: str = "",
+    login_hint: str = "",
+    error: SignInError | None = None,
+    account: str | None = None,
+    action: str = "/sign-in",
+) -> Response:
+    """Ask for user name and password; `account`, when somebody is signed in already, can be gone on with instead.
+
+    The form posts `request` (as given), `csrf`, `username` and `password` to `action`, or with the account's button
+    `request`, `csrf` and `choice=continue`. `redirect_uri` is where the whole flow ends.
+    """
+    return page(
+        "sign_in.html",
+        locale=locale,
+        status=_STATUS[error],
+        policy=policy_of(leads_to=redirect_uri),
+        headers={"Retry-After": "5"} if error == "busy" else None,
+        request_text=request_text,
+        csrf=csrf,
+        client_name=client_name,
+        login_hint=login_hint,
+        error=error,
+        account=account,
+        action=action,
+    )
+
+
+def logout_confirm_page(
+    csrf: str,
+    *,
+    locale: Locale,
+    fields: Mapping[str, str],
+    account: str,
+    client_name: str = "",
+    redirect_uri: str = "",
+    action: str = "/oauth2/logout",
+) -> Response:
+    """Ask whether to sign out. The form posts `fields`, `csrf` and `choice=sign_out` or `choice=stay`."""
+    return page(
+        "logout.html",
+        locale=locale,
+        policy=policy_of(leads_to=redirect_uri),
+        fields={**fields, "csrf": csrf},
+        account=account,
+        client_name=client_name,
+        action=action,
+    )
+
+
+def signed_out_page(*, locale: Locale, client_name: str = "", client_uri: str = "") -> Response:
+    """Say that it is done; with a link back when the client has a website."""
+    return page("signed_out.html", locale=locale, client_name=client_name, client_uri=client_uri)
+
+
+def signed_in_page(*, locale: Locale, account: str) -> Response:
+    """Say who is signed in, where there is nothing to go on to."""
+    return page("signed_in.html", locale=locale, account=account)
