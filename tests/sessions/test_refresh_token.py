@@ -14,11 +14,12 @@ from service import clock
 from service.app import House
 from service.logs import redact
 from service.protocol.errors import InvalidGrant
-from service.sessions.refresh_token import MAX_GENERATION, PREFIX, RefreshKey, RefreshToken, RefreshTokenMint
+from service.sessions.refresh_token import MAX_GENERATION, PREFIX, RefreshToken, RefreshTokenMint
+from service.signed_text import MacKey
 from tests.rooms import add_user, counted, refresh, sign_in
 from tests.servers.valkey import ValkeyServer
 
-KEY, OLD_KEY = RefreshKey(b"new!", token_bytes(32)), RefreshKey(b"old!", token_bytes(32))
+KEY, OLD_KEY = MacKey(b"new!", token_bytes(32)), MacKey(b"old!", token_bytes(32))
 MINT = RefreshTokenMint([KEY, OLD_KEY])
 TOKEN = RefreshToken(str(UUID(int=2**127 + 1)), str(UUID(int=2**126 + 5)), 7)
 TEXT = MINT.issue(TOKEN)
@@ -91,15 +92,15 @@ def test_the_alphabet_of_plain_base64_is_not_read() -> None:
 @pytest.mark.parametrize(
     "forger",
     [
-        RefreshKey(KEY.id, token_bytes(32)),
-        RefreshKey(KEY.id, b""),
-        RefreshKey(KEY.id, KEY.secret[:-1]),
-        RefreshKey(KEY.id, OLD_KEY.secret),
-        RefreshKey(b"none", KEY.secret),
+        MacKey(KEY.id, token_bytes(32)),
+        MacKey(KEY.id, b""),
+        MacKey(KEY.id, KEY.secret[:-1]),
+        MacKey(KEY.id, OLD_KEY.secret),
+        MacKey(b"none", KEY.secret),
     ],
     ids=["other key", "empty key", "shorter key", "another of our keys", "unknown key id"],
 )
-def test_a_token_under_another_key_is_refused(forger: RefreshKey) -> None:
+def test_a_token_under_another_key_is_refused(forger: MacKey) -> None:
     refused(RefreshTokenMint([forger]).issue(TOKEN))
 
 

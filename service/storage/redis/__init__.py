@@ -5,8 +5,18 @@ what is kept there. Refuses to decide anything about sessions or revocation, and
 `keyspace.py` first, then `lua/rotate.lua` and `families.py`.
 """
 
+from service.storage.redis.codes import RedisCodes
+from service.storage.redis.device_codes import RedisAttempts, RedisDeviceRequests
 from service.storage.redis.families import RedisRefreshFamilies
 from service.storage.redis.link import RedisLink, ServerFacts
 from service.storage.redis.revocation_engine import RedisRevocationEngine
 
-__all__ = ["RedisLink", "RedisRefreshFamilies", "RedisRevocationEngine", "ServerFacts"]
+__all__ = [
+    "RedisAttempts",
+    "RedisCodes",
+    "RedisDeviceRequests",
+    "RedisLink",
+    "RedisRefreshFamilies",
+    "RedisRevocationEngine",
+    "ServerFacts",
+]

@@ -6,6 +6,10 @@
 | `gp:{user}:e` | string: the user's epoch | longer than any family of the user, and than a raise matters |
 | `gp:{client}:c` | string: the client's epoch | as long as the raise matters |
 | `gp:{owner}:x:<kind>:<subject>` | `1`: revoked | as long as the revocation matters |
+| `gp:{user}:ac:<session>:<nonce>` | hash: what an authorization code stands for; spent: a mark | a minute; spent: 10 |
+| `gp:{session}:dc:<nonce>` | hash: the request of a device | until its end, or 10 minutes after it was granted |
+| `gp:{user code}:uc` | string: which request the code leads to | as long as the request may be decided |
+| `gp:{place}:n:<kind>` | string: how often something was guessed from there | as long as its window |
 | `gp:revocations` | stream: revocations as they are acknowledged | the newest `STREAM_LENGTH`, about |
 
 Each lives `MARGIN` longer than it must, so that clocks which disagree by less than that lose nothing. The part in
@@ -25,6 +29,10 @@ Fields of a family. Times are whole microseconds since 1970, by the clock of Red
 | `s` | stamp: the run of the server in which the family was last held against SQL |
 | `e`, `k` | the user's and the client's epoch at that moment |
 | `x` | present when the family has ended |
+
+Fields of a code: `p` the grant as JSON and `t` when it was kept; spent, in place of both: `x` taken, `r` somebody came
+again. Of a request: `c` client id, `p` `[[scopes], [audience]]`, `t` begun, `i` interval, `l` last asked, `s` one of
+`pending granted denied taken`, `u` who granted it, `g` the grant, `r` somebody asked again after it was taken.
 """
 
 from dataclasses import dataclass
@@ -60,6 +68,22 @@ class Keyspace:
     def client_epoch(self, client_id: str) -> str:
         """The newest epoch of a client that Redis knows of. Apart from the users', so that no id can mean both."""
         return f"{self.prefix}{{{_tag(client_id)}}}:c"
+
+    def code(self, user_id: str, session_id: str, nonce: str) -> str:
+        """One authorization code."""
+        return f"{self.prefix}{{{_tag(user_id)}}}:ac:{session_id}:{nonce}"
+
+    def device(self, session_id: str, nonce: str) -> str:
+        """The request of one device."""
+        return f"{self.prefix}{{{_tag(session_id)}}}:dc:{nonce}"
+
+    def user_code(self, user_code: str) -> str:
+        """Which request a user code leads to."""
+        return f"{self.prefix}{{{_tag(user_code)}}}:uc"
+
+    def attempts(self, kind: str, place: str) -> str:
+        """How often something was guessed from one place."""
+        return f"{self.prefix}{{{_tag(place)}}}:n:{kind}"
 
     def blacklist(self, owner: str, kind: RevocationKind, subject: str) -> str:
         """Present while the subject is revoked."""

@@ -39,7 +39,18 @@ _CONSTANTS = "\n".join(
 ROTATE = Script("rotate")
 RESTORE = Script("restore")
 CLOSE = Script("close")
+FIND = Script("find")
 RAISE = Script("raise")
 APPEND = Script("append")
+KEEP_CODE = Script("keep_code")
+TAKE_CODE = Script("take_code")
+KEEP_DEVICE = Script("keep_device")
+DECIDE_DEVICE = Script("decide_device")
+POLL_DEVICE = Script("poll_device")
+SPEND = Script("spend")
 
-BY_DIGEST = {script.digest: script for script in (ROTATE, RESTORE, CLOSE, RAISE, APPEND)}
+_ALL = (
+    *(ROTATE, RESTORE, CLOSE, FIND, RAISE, APPEND),
+    *(KEEP_CODE, TAKE_CODE, KEEP_DEVICE, DECIDE_DEVICE, POLL_DEVICE, SPEND),
+)
+BY_DIGEST = {script.digest: script for script in _ALL}
