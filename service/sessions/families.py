@@ -90,6 +90,9 @@ class RefreshFamilies(Protocol):
         the newest that the caller knows of: a family stamped with an older one is `Unsure`.
         """
 
+    async def find_generation(self, user_id: str, family_id: str) -> int | None:
+        """How far the engine has seen a family come, a closed one past all; None when it knows none. Only reads."""
+
     async def restore(self, family: Family, *, generation: int, reached_at: datetime | None, idle: timedelta) -> None:
         """Write what SQL says over the family and stamp it with this Redis run and `family.epoch`.
 

@@ -91,6 +91,18 @@ class Rotation:
                     await self._hold_against_sql(presented, client_id=client_id, now=now)
         raise StoreUnavailable("redis", detail="the family does not hold still")
 
+    async def find_living(self, presented: RefreshToken, *, now: datetime) -> tuple[Family, datetime] | None:
+        """The family of a token that would be traded in, and when that ends; None for one that would not, and for one
+        that has had its successor, inside the grace window too. Changes nothing. Raises `StoreUnavailable`."""
+        standing = await self._sessions.find_standing(presented.family_id)
+        family = self._living_family(standing, presented, now=now)
+        if standing is None or family is None:
+            return None
+        reached = await self._families.find_generation(presented.user_id, presented.family_id)
+        if presented.generation < max(standing.session.floor, reached or 0):
+            return None
+        return family, min(family.ends_at, standing.session.last_used_at + self._idle)
+
     async def _hold_against_sql(self, presented: RefreshToken, *, client_id: str, now: datetime) -> None:
         standing = await self._sessions.find_standing(presented.family_id)
         if standing is not None and standing.session.client_id != client_id:

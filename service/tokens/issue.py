@@ -1,7 +1,7 @@
 """Issuing access tokens (RFC 9068 §2)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -55,9 +55,11 @@ class AccessTokenIssuer:
         not_after: datetime | None = None,
         audience: tuple[str, ...] = (),
         life: timedelta | None = None,
+        userinfo: Iterable[str] = (),
     ) -> IssuedToken:
         """A token for `subject`; it never outlives `not_after`, the end of its session. `aud` is text when there is
-        one of them (RFC 9068 §3)."""
+        one of them (RFC 9068 §3). `userinfo` are the claims that the UserInfo endpoint tells its holder beside those of
+        the scopes."""
         issued_at = int(now.timestamp())
         life = self._life if life is None else life
         life = life if not_after is None else min(life, not_after - now)
@@ -82,6 +84,9 @@ class AccessTokenIssuer:
             claims["amr"] = list(amr)
         if acr is not None:
             claims["acr"] = acr
+        asked = sorted(userinfo)
+        if asked:
+            claims["userinfo_claims"] = asked
         return IssuedToken(
             token=self._signer.sign(claims, typ="at+jwt", now=now),
             jti=jti,

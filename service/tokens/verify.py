@@ -67,7 +67,10 @@ class Judged:
 class TokenVerifier:
     """Verifies access tokens for this service. Used from one event loop; no call does I/O."""
 
-    def __init__(self, reader: ReadsTokens, published: PublishedKeys, revoked: RevocationSet) -> None:
+    def __init__(
+        self, reader: ReadsTokens, published: PublishedKeys, revoked: RevocationSet, *, remembered: int = _REMEMBERED
+    ) -> None:
+        self._remembered = remembered
         self._reader = reader
         self._published = published
         self._revoked = revoked
@@ -77,7 +80,7 @@ class TokenVerifier:
     def verify(self, token: str, *, now: datetime) -> Judged:
         """The token's standing at `now`. Raises `InvalidToken` for every reason alike.
 
-        Only good tokens are remembered, 100,000 at most, oldest forgotten first, and none past a change of keys: a
+        Only good tokens are remembered, `remembered` at most, oldest forgotten first, and none past a change of keys: a
         flood of random tokens costs memory nothing.
         """
         if self._keys_version != self._published.version:
@@ -119,5 +122,5 @@ class TokenVerifier:
 
     def _remember(self, digest: bytes, judged: Judged) -> None:
         self._known[digest] = judged
-        if len(self._known) > _REMEMBERED:
+        if len(self._known) > self._remembered:
             self._known.popitem(last=False)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import logs
 from service.protocol.errors import Refusal
 from service.web.errors import REQUEST_ID, problem, render_refusal
+from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
 
 _log = structlog.get_logger("gatepost.web")
@@ -74,11 +75,20 @@ def rendered(headers: Iterable[Field], body: bytes, *, secure: bool) -> Rendered
 class Edge:
     """Wraps the whole application. `hot` maps exact paths to endpoints that no other layer needs to see.
 
-    `max_body` is the longest request body, in bytes.
+    `max_body` is the longest request body, in bytes. `resource_metadata` is the address that Bearer challenges name.
     """
 
-    def __init__(self, app: ASGIApp, *, hot: Mapping[str, HotEndpoint], secure: bool, max_body: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hot: Mapping[str, HotEndpoint],
+        secure: bool,
+        max_body: int,
+        resource_metadata: str | None = None,
+    ) -> None:
         self._app = app
+        self._resource_metadata = resource_metadata
         self._hot = hot
         self._max_body = max_body
         self._start = secrets.token_hex(6).encode()
@@ -95,6 +105,7 @@ class Edge:
         if is_head:
             scope = {**scope, "method": "GET"}  # a copy: the server still has to know that no body follows
         scope[REQUEST_ID] = request_id.decode()
+        scope[RESOURCE_METADATA] = self._resource_metadata
         outgoing = _Outgoing(send, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
         try:

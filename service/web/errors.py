@@ -35,7 +35,7 @@ from service.protocol.errors import (
 )
 from service.web.oauth.errors import oauth_error, oauth_failure, speaks_oauth
 from service.web.refusals import BodyTooLarge, CursorAhead, MethodNotAllowed, UnsupportedBody
-from service.web.security import GUARDED_BY, REALM, Door
+from service.web.security import GUARDED_BY, REALM, RESOURCE_METADATA, Door
 
 REQUEST_ID = "gatepost.request_id"
 _log = structlog.get_logger("gatepost.web")
@@ -131,7 +131,12 @@ def _headers(scope: Scope, refusal: Refusal, status: HTTPStatus) -> list[tuple[s
     if isinstance(refusal, MethodNotAllowed):
         return [("Allow", refusal.allow)]
     if isinstance(refusal, InsufficientScope):
-        challenge = bearer_challenge(REALM, error="insufficient_scope", scope=refusal.needed)
+        challenge = bearer_challenge(
+            REALM,
+            error="insufficient_scope",
+            scope=refusal.needed,
+            resource_metadata=scope.get(RESOURCE_METADATA),
+        )
         return [("WWW-Authenticate", challenge)]
     if status is HTTPStatus.UNAUTHORIZED:
         return [("WWW-Authenticate", challenge) for challenge in _challenges(scope, refusal)]
@@ -145,7 +150,13 @@ def _challenges(scope: Scope, refusal: Refusal) -> list[str]:
     needed = door.needed if isinstance(door, Door) else frozenset()
     error = "invalid_token" if isinstance(refusal, InvalidToken | InvalidGrant) else None
     challenges = [
-        bearer_challenge(REALM, error=error, error_description=refusal.public if error else None, scope=needed)
+        bearer_challenge(
+            REALM,
+            error=error,
+            error_description=refusal.public if error else None,
+            scope=needed,
+            resource_metadata=scope.get(RESOURCE_METADATA),
+        )
     ]
     if "basic" in schemes and not _is_browser_fetch(scope):
         challenges.append(basic_challenge(REALM))

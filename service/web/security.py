@@ -34,6 +34,9 @@ ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
 SESSION: tuple[Scheme, ...] = ("bearer", "cookie")
 GUARDED_BY = "gatepost.door"
 REALM = "gatepost"
+RESOURCE_METADATA = "gatepost.resource_metadata"
+"""In the scope of a request: where the metadata of this API is (RFC 9728 §5.1), for Bearer challenges."""
+
 CSRF_HEADER = b"x-gatepost-csrf"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

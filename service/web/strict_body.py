@@ -65,8 +65,8 @@ def bounded(receive: Receive, scope: Scope, limit: int) -> Receive:
     return receive_bounded
 
 
-def check_content_type(scope: Scope) -> None:
-    """Raises `UnsupportedBody` unless the body is JSON in no content coding. No body at all passes."""
+def check_content_type(scope: Scope, wanted: bytes = b"application/json") -> None:
+    """Raises `UnsupportedBody` unless the body is of this type and in no content coding. No body at all passes."""
     media_type, coding, has_body = b"", _NO_CODING, False
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -77,5 +77,5 @@ def check_content_type(scope: Scope) -> None:
             has_body = True
     if coding != _NO_CODING:
         raise UnsupportedBody(detail="content coding")
-    if has_body and media_type != b"application/json":
+    if has_body and media_type != wanted:
         raise UnsupportedBody(detail="media type")

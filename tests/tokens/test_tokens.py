@@ -281,8 +281,8 @@ async def test_a_flood_of_random_tokens_costs_no_memory(ground: Ground) -> None:
     assert grown < 200_000
 
 
-async def test_the_oldest_token_is_forgotten_first(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.tokens.verify._REMEMBERED", 3)
+async def test_the_oldest_token_is_forgotten_first(ground: Ground) -> None:
+    ground.verifier = TokenVerifier(ground.reader, ground.keyring, ground.revoked, remembered=3)
     tokens = [ground.issue() for _ in range(5)]
     for token in tokens:
         ground.judge(token)

@@ -8,7 +8,7 @@ from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis.keyspace import PREFIX, Keyspace
 from service.storage.redis.link import RedisLink
-from service.storage.redis.scripts import CLOSE, RESTORE, ROTATE
+from service.storage.redis.scripts import CLOSE, FIND, RESTORE, ROTATE
 from service.storage.redis.times import for_script, from_micros, span_for_script, to_micros
 from service.storage.redis.wire import Reply
 
@@ -49,6 +49,12 @@ class RedisRefreshFamilies:
             span_for_script(idle),
         )
         return _read_outcome(await self._link.ask(key, command), presented, client_id)
+
+    async def find_generation(self, user_id: str, family_id: str) -> int | None:
+        """How far the family has come. What cannot be read is as good as absent: `rotate` would ask SQL too."""
+        key = self._keys.family(user_id, family_id)
+        reply = await self._link.ask(key, FIND.command((key,)))
+        return reply if isinstance(reply, int) else None
 
     async def restore(self, family: Family, *, generation: int, reached_at: datetime | None, idle: timedelta) -> None:
         """Write what SQL says over the family. The caller has found that it lives: idle counts anew from `reached_at`,

@@ -24,7 +24,7 @@ from service.protocol.errors import (
     TooManyAttempts,
 )
 from service.web.refusals import BodyTooLarge, MethodNotAllowed, UnsupportedBody
-from service.web.security import REALM
+from service.web.security import REALM, RESOURCE_METADATA
 
 TOKEN, DEVICE_AUTHORIZATION = "/oauth2/token", "/oauth2/device_authorization"
 INTROSPECT, REVOKE, USERINFO = "/oauth2/introspect", "/oauth2/revoke", "/oauth2/userinfo"
@@ -73,7 +73,7 @@ def oauth_error(scope: Scope, refusal: Refusal) -> Response:
     elif isinstance(refusal, InvalidClient) and status is HTTPStatus.UNAUTHORIZED:
         headers.append(("WWW-Authenticate", basic_challenge(REALM)))
     elif scope["path"] == USERINFO and isinstance(refusal, NotAuthenticated | InsufficientScope):
-        headers.append(("WWW-Authenticate", _bearer_challenge(refusal)))
+        headers.append(("WWW-Authenticate", _bearer_challenge(scope, refusal)))
     code = refusal.code
     if isinstance(refusal, Delayed):
         code = "temporarily_unavailable"
@@ -107,10 +107,12 @@ def _status(scope: Scope, refusal: Refusal) -> HTTPStatus:
     return next((status for kind, status in _STATUS if isinstance(refusal, kind)), HTTPStatus.BAD_REQUEST)
 
 
-def _bearer_challenge(refusal: Refusal) -> str:
+def _bearer_challenge(scope: Scope, refusal: Refusal) -> str:
     """With an `error` only when a credential was sent (RFC 6750 §3.1)."""
+    at: str | None = scope.get(RESOURCE_METADATA)
     if isinstance(refusal, InsufficientScope):
-        return bearer_challenge(REALM, error="insufficient_scope", scope=refusal.needed)
+        return bearer_challenge(REALM, error="insufficient_scope", scope=refusal.needed, resource_metadata=at)
     if isinstance(refusal, InvalidToken):
-        return bearer_challenge(REALM, error="invalid_token", error_description=refusal.public)
-    return bearer_challenge(REALM)
+        sentence = refusal.public
+        return bearer_challenge(REALM, error="invalid_token", error_description=sentence, resource_metadata=at)
+    return bearer_challenge(REALM, resource_metadata=at)

@@ -1,0 +1,27 @@
+"""`/oauth2/revoke`: a client gives a token back (RFC 7009)."""
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+
+from service import clock
+from service.clients.authentication import ClientAuthentication
+from service.introspection import TokenRevocation
+from service.web.oauth.form_body import authorizations, read_form
+
+
+class RevokeEndpoint:
+    """Answers every client; the same empty 200 whether there was something to revoke or not (§2.2)."""
+
+    methods = ("POST",)
+
+    def __init__(self, clients: ClientAuthentication, revocation: TokenRevocation) -> None:
+        self._clients = clients
+        self._revocation = revocation
+
+    async def answer(self, scope: Scope, receive: Receive) -> Response:
+        """200 once every worker has been told. Raises the refusals of `ClientAuthentication.check`,
+        `StoreUnavailable`. `token_type_hint` is not needed: the token says what it is."""
+        form, now = await read_form(scope, receive), clock.now()
+        client = await self._clients.check(form, authorizations(scope), now)
+        await self._revocation.revoke(form.get("token"), client=client, now=now)
+        return Response(headers={"Cache-Control": "no-store"})

@@ -1,0 +1,80 @@
+"""`/oauth2/userinfo`: who the person behind an access token is (OpenID Connect Core §5.3)."""
+
+from collections.abc import Iterable
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+
+from gatepost.principal import Principal
+from service import clock
+from service.accounts.claims import OPENID, claims_of
+from service.accounts.directory import Directory
+from service.credentials.bearer import BearerCredential
+from service.protocol.authorization import BearerText, parse_authorization
+from service.protocol.errors import InsufficientScope, InvalidRequest, InvalidToken, NotAuthenticated, NotFound
+from service.protocol.query import find_values
+from service.web.oauth.form_body import FORM, authorizations, json_answer, read_form
+
+REQUESTED = "userinfo_claims"
+"""The claim of an access token that names what was asked for by the `claims` parameter (§5.5)."""
+
+
+class UserInfoEndpoint:
+    """Answers whoever holds a person's access token with the scope `openid`. The token comes in the Authorization field
+    alone: an address is logged, a form can be sent by any page (OAuth 2.1 §5.2)."""
+
+    methods = ("GET", "POST")
+
+    def __init__(self, bearer: BearerCredential, directory: Directory) -> None:
+        self._bearer = bearer
+        self._directory = directory
+
+    async def answer(self, scope: Scope, receive: Receive) -> Response:
+        """200 with `sub` and what the scopes and the `claims` parameter ask for.
+
+        Raises `InvalidRequest` for a token anywhere else, `NotAuthenticated` for none, `InvalidToken` also for a
+        client's, `InsufficientScope`, `StoreUnavailable`.
+        """
+        await _check_carried_well(scope, receive)
+        caller = await self._caller(scope)
+        try:
+            user = await self._directory.get(caller.subject)
+        except NotFound:
+            raise InvalidToken(detail="the account has gone") from None
+        if not user.active:
+            raise InvalidToken(detail="the account is disabled")
+        return json_answer({**claims_of(user, caller.scopes, _requested(caller)), "sub": user.id})
+
+    async def _caller(self, scope: Scope) -> Principal:
+        sent = authorizations(scope)
+        if len(sent) > 1:
+            raise InvalidRequest(public="Send one credential, not several.")
+        if not sent:
+            raise NotAuthenticated
+        now = clock.now()
+        caller = self._bearer.recall(sent[0][7:], now=now) if sent[0][:7] == b"Bearer " else None
+        if caller is None:
+            presented = parse_authorization(sent[0])
+            if not isinstance(presented, BearerText):
+                raise NotAuthenticated(detail="another scheme than Bearer")
+            caller = await self._bearer.check(presented.text, scheme="bearer", now=now)
+        if caller.kind != "user":
+            raise InvalidToken(detail="a client is nobody's user")
+        if OPENID not in caller.scopes:
+            raise InsufficientScope({OPENID})
+        return caller
+
+
+async def _check_carried_well(scope: Scope, receive: Receive) -> None:
+    """Raises `InvalidRequest` for an access token in the address or in a form (RFC 6750 §2)."""
+    found = bool(scope["query_string"]) and bool(find_values(scope["query_string"], "access_token"))
+    types = [value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"]
+    if not found and scope["method"] == "POST" and types == [FORM]:
+        found = (await read_form({**scope, "query_string": b""}, receive)).find("access_token") is not None
+    if found:
+        raise InvalidRequest(public="Send the access token in the Authorization field.")
+
+
+def _requested(caller: Principal) -> Iterable[str]:
+    named = caller.claims.get(REQUESTED)
+    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else ()
