@@ -1,18 +1,34 @@
-"""Ending sessions: in the ledger first, with a revocation for each, so that every token of theirs dies too."""
+"""Ending sessions: in the ledger first, with a revocation for each, so that every token of theirs dies too.
 
+What was granted in a hosted sign-in ends with it, except what the person granted for when they are away. Applications
+that asked to be told of it are told: the notices are part of the act, their delivery is not.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
+from service.ledger import Transaction
 from service.protocol.errors import NotFound
 from service.revocation.acts import Act, Acts
 from service.sessions.session import Sessions
 
 
+class LogoutNotes(Protocol):
+    """What applications are to be told of ended sessions."""
+
+    async def note(self, tx: Transaction, session_ids: Sequence[str], *, now: datetime) -> None:
+        """Keep a notice for each of these sessions whose client wants to be told, and for each offline one that was
+        granted in them: it goes on, but the person has signed out (OpenID Connect Back-Channel Logout §2.7)."""
+
+
 class SessionEnding:
     """Ends one, some or all sessions of a person."""
 
-    def __init__(self, acts: Acts, sessions: Sessions) -> None:
+    def __init__(self, acts: Acts, sessions: Sessions, notes: LogoutNotes) -> None:
         self._acts = acts
         self._sessions = sessions
+        self._notes = notes
 
     async def end(self, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
         """End one session. Raises `NotFound` when it is not a living session of this person."""
@@ -21,17 +37,19 @@ class SessionEnding:
 
     async def end_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
         """The same as part of another act."""
-        if not await self._sessions.end(act.tx, session_id, user_id=user_id, why=why, now=now):
+        if not await self.end_if_living_in(act, session_id, user_id=user_id, why=why, now=now):
             raise NotFound(public="There is no such session.")
-        await act.revoke_session(session_id, user_id=user_id, why=why)
 
     async def end_if_living(self, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
         """End one session, if it has not ended yet; whether this call ended it."""
-        try:
-            await self.end(session_id, user_id=user_id, why=why, now=now)
-        except NotFound:
-            return False
-        return True
+        async with self._acts.begin(now) as act:
+            return await self.end_if_living_in(act, session_id, user_id=user_id, why=why, now=now)
+
+    async def end_if_living_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
+        """The same as part of another act."""
+        ended = await self._sessions.end(act.tx, session_id, user_id=user_id, why=why, now=now)
+        await self._follow(act, ended, user_id=user_id, why=why, now=now)
+        return bool(ended)
 
     async def end_all(self, user_id: str, *, why: str, now: datetime, but: str | None = None) -> int:
         """End all of a person's sessions, except `but`; how many."""
@@ -41,6 +59,17 @@ class SessionEnding:
     async def end_all_in(self, act: Act, user_id: str, *, why: str, now: datetime, but: str | None = None) -> int:
         """The same as part of another act."""
         ended = await self._sessions.end_all(act.tx, user_id=user_id, why=why, now=now, but=but)
+        await self._follow(act, ended, user_id=user_id, why=why, now=now)
+        return len(ended)
+
+    async def end_of_client_in(self, act: Act, *, user_id: str, client_id: str, why: str, now: datetime) -> int:
+        """End all that a person has granted to one client, as part of another act; how many."""
+        ended = await self._sessions.end_of_client(act.tx, user_id=user_id, client_id=client_id, why=why, now=now)
+        await self._follow(act, ended, user_id=user_id, why=why, now=now)
+        return len(ended)
+
+    async def _follow(self, act: Act, ended: Sequence[str], *, user_id: str, why: str, now: datetime) -> None:
         for session_id in ended:
             await act.revoke_session(session_id, user_id=user_id, why=why)
-        return len(ended)
+        if ended:
+            await self._notes.note(act.tx, ended, now=now)

@@ -71,8 +71,18 @@ class Sessions(Protocol):
     async def add(self, tx: Transaction, session: Session) -> None:
         """Keep a new session."""
 
-    async def end(self, tx: Transaction, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
-        """End one; False when there is no such living session of this person."""
+    async def end(self, tx: Transaction, session_id: str, *, user_id: str, why: str, now: datetime) -> Sequence[str]:
+        """End one, and what was granted in it but for offline sessions; the ids, its own first.
+
+        None when there is no such living session of this person.
+        """
+
+    async def adopt(self, tx: Transaction, parent_id: str, heir_id: str, *, user_id: str) -> None:
+        """Make the living sessions that were granted in one hosted sign-in those of another of the same person."""
+
+    async def is_living(self, tx: Transaction, session_id: str, *, now: datetime) -> bool:
+        """Whether a session lives; then it does until the transaction ends, so that nothing is granted in one that
+        is being ended."""
 
     async def end_all(
         self, tx: Transaction, *, user_id: str, why: str, now: datetime, but: str | None = None

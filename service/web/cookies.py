@@ -1,6 +1,7 @@
 """The two cookies of browser mode: an access token and a refresh token, out of reach of scripts."""
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from service.sessions.pairs import TokenPair
 
@@ -39,6 +40,12 @@ class Cookies:
 
     def _set(self, response: Response, name: str, value: str, max_age: int) -> None:
         response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+
+def find_cookies(scope: Scope, name: str) -> list[str]:
+    """Every value that this request has for a cookie, in all of its Cookie fields."""
+    fields = [value for field, value in scope["headers"] if field == b"cookie"]
+    return [text for field in fields for text in _find(field, f"{name}=".encode())]
 
 
 def _find(field: bytes, name: bytes) -> list[str]:

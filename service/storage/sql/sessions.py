@@ -55,6 +55,16 @@ _CHILDREN = (
 # each other.
 _LOCK_LIVING = select(_s.id).where(*_LIVING).order_by(_s.id).with_for_update(key_share=True)
 _END = update(SESSIONS).where(*_LIVING).values(ended_at=bindparam("now"), ended_why=bindparam("why"))
+_ADOPT = (
+    update(SESSIONS)
+    .where(_s.parent_id == bindparam("parent"), _s.user_id == bindparam("owner"), _s.ended_at.is_(None))
+    .values(parent_id=bindparam("heir"))
+)
+_HOLD = (
+    select(_s.id)
+    .where(_s.id == bindparam("id"), _s.ended_at.is_(None), _s.ends_at > bindparam("now"))
+    .with_for_update(read=True)
+)
 _REACHED: BindParameter[int] = bindparam("reached")
 _AT: BindParameter[datetime] = bindparam("at")
 _WRITE_BEHIND = (
@@ -121,12 +131,26 @@ class SqlSessions:
             )
         )
 
-    async def end(self, tx: Transaction, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
+    async def end(self, tx: Transaction, session_id: str, *, user_id: str, why: str, now: datetime) -> Sequence[str]:
         """See `Sessions.end`."""
         if not (storable(session_id) and storable(user_id)):
-            return False
-        ended = await opened(tx).run(_END.where(_s.id == session_id), {"owner": user_id, "why": why, "now": now})
-        return ended.rowcount == 1
+            return ()
+        sql, owner = opened(tx), {"owner": user_id, "now": now}
+        if (await sql.run(_LOCK_LIVING.where(_s.id == session_id), owner)).first() is None:
+            return ()
+        # A statement of its own: who was adding a child holds the session, and that child is visible only now.
+        children = _LOCK_LIVING.where(_s.parent_id == session_id, _s.offline.is_(False))
+        ending = [session_id, *(await sql.run(children, owner)).scalars()]
+        await sql.run(_END.where(_s.id.in_(ending)), {**owner, "why": why})
+        return ending
+
+    async def adopt(self, tx: Transaction, parent_id: str, heir_id: str, *, user_id: str) -> None:
+        """See `Sessions.adopt`."""
+        await opened(tx).run(_ADOPT, {"parent": parent_id, "heir": heir_id, "owner": user_id})
+
+    async def is_living(self, tx: Transaction, session_id: str, *, now: datetime) -> bool:
+        """See `Sessions.is_living`."""
+        return (await opened(tx).run(_HOLD, {"id": session_id, "now": now})).first() is not None
 
     async def end_all(
         self, tx: Transaction, *, user_id: str, why: str, now: datetime, but: str | None = None

@@ -1,0 +1,43 @@
+"""The logout token (OpenID Connect Back-Channel Logout 1.0 §2.4)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from service.logout.notice import LogoutNotice
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LIFE = timedelta(minutes=2)
+
+
+class Signer(Protocol):
+    """The keys that sign at this moment."""
+
+    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
+        """A compact JWS over the claims. Raises `StoreUnavailable` when no such key has been read yet."""
+
+
+class LogoutTokens:
+    """Puts together logout tokens and has them signed."""
+
+    def __init__(self, signer: Signer, *, issuer: str) -> None:
+        self._signer = signer
+        self._issuer = issuer
+
+    def issue(self, notice: LogoutNotice, *, algorithm: str, now: datetime) -> str:
+        """A token for the client of this notice alone; each try has the same `jti`, so that it counts once there.
+
+        `algorithm` is that of the client's id_tokens (§2.6). It has no `nonce`, so that it is never taken for one.
+        """
+        issued_at = int(now.timestamp())
+        claims: dict[str, object] = {
+            "iss": self._issuer,
+            "aud": notice.client_id,
+            "sub": notice.subject,
+            "sid": notice.session_id,
+            "iat": issued_at,
+            "exp": issued_at + int(LIFE.total_seconds()),
+            "jti": notice.id,
+            "events": {EVENT: {}},
+        }
+        return self._signer.sign(claims, typ="logout+jwt", now=now, algorithm=algorithm)

@@ -1,0 +1,45 @@
+"""Sending forms: no redirects, no proxies or credentials of the environment, no answer longer than is read."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx2
+
+
+class OutgoingHttp:
+    """One pool of connections. `within` bounds a whole exchange, however slowly the other side dribbles."""
+
+    def __init__(self, *, within: timedelta = timedelta(seconds=5)) -> None:
+        self._within = within.total_seconds()
+        self._client: httpx2.AsyncClient | None = None
+
+    async def post_form(self, uri: str, fields: dict[str, str]) -> int:
+        """The status of the answer, whose body is not read. Raises `OSError` when there was none in good time."""
+        try:
+            async with (
+                asyncio.timeout(self._within),
+                self._opened().stream("POST", uri, data=fields, headers={"Accept": "*/*"}) as answer,
+            ):
+                return answer.status_code
+        except httpx2.HTTPError as error:
+            raise OSError(f"{type(error).__name__}: {error}") from None
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise OSError(f"not an address: {error}") from None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _opened(self) -> httpx2.AsyncClient:
+        """Made on first use: it reads the certificates of the machine, which takes its time."""
+        if self._client is None:
+            limits = httpx2.Limits(max_connections=64, max_keepalive_connections=0)
+            self._client = httpx2.AsyncClient(
+                follow_redirects=False,
+                trust_env=False,
+                timeout=self._within,
+                limits=limits,
+                headers={"User-Agent": "gatepost"},
+            )
+        return self._client

@@ -1,0 +1,79 @@
+"""`/sign-in`: who is it? The page that an application's request leads to, or that somebody opened by themselves."""
+
+from fastapi import APIRouter, Response
+
+from service.authorize import SentBack
+from service.authorize.decision import SignIn
+from service.protocol.errors import InvalidLogin, TooBusy
+from service.web.oauth.browser import ANYONE, Carried
+from service.web.oauth.flow import RESUME, SIGN_IN, Here, see_other
+from service.web.pages import PageRoute, locale_of, sign_in_page, signed_in_page
+from service.web.pages.form import read_form
+from service.web.pages.sign_in import SignInError
+from service.web.security import public
+
+router = APIRouter(prefix=SIGN_IN, route_class=PageRoute, include_in_schema=False)
+_FIELDS = ("request", "csrf", "username", "password", "choice")
+_BY_PASSWORD = ("pwd",)
+
+
+@router.get("", dependencies=[public])
+async def show_sign_in(here: Here, request: str = "") -> Response:
+    """The form; without a request, who is signed in."""
+    if not request and here.browser.signed_in is not None:
+        return signed_in_page(locale=locale_of(here.request), account=here.browser.signed_in.user.username)
+    return await _form(here, request, _carried(here, request))
+
+
+@router.post("", dependencies=[public])
+async def sign_in(here: Here) -> Response:
+    """Check name and password, at one price for all. What was signed in in this browser ends (ASVS 7.2.4)."""
+    sent = await read_form(here.request, _FIELDS)
+    here.browsers.check_csrf(here.browser, sent["csrf"], ANYONE)
+    carried, before = _carried(here, sent["request"]), here.browser.signed_in
+    if sent["choice"] == "continue" and before is not None and carried is not None:
+        return here.go_to(RESUME, carried.choosing(before.session.id))
+    try:
+        user = await here.house.sign_in.check(sent["username"].strip(), sent["password"])
+        cookie = await here.house.browser_sessions.open(
+            user, amr=_BY_PASSWORD, device=here.device, before=before, now=here.now
+        )
+    except InvalidLogin:
+        return await _form(here, sent["request"], carried, username=sent["username"], error="wrong")
+    except TooBusy:
+        return await _form(here, sent["request"], carried, username=sent["username"], error="busy")
+    response = see_other(SIGN_IN) if carried is None else here.go_to(RESUME, carried)
+    return here.browsers.remember(response, cookie)
+
+
+def _carried(here: Here, text: str) -> Carried | None:
+    """What the sign-in is for, when it is for something. Raises `Expired`."""
+    return here.browsers.open(here.browser, text, "authorize", "device", now=here.now) if text else None
+
+
+async def _form(
+    here: Here, request_text: str, carried: Carried | None, *, username: str = "", error: SignInError | None = None
+) -> Response:
+    csrf = here.browsers.csrf(here.browser, ANYONE)
+    if carried is None or carried.purpose != "authorize":
+        locale = locale_of(here.request)
+        return here.shown(sign_in_page(request_text, csrf, locale=locale, login_hint=username, error=error))
+    try:
+        asked = await here.check(carried)
+        signed_in = here.browser.signed_in
+        decision = await here.house.authorization.decide(asked, signed_in, chosen=carried.chosen, now=here.now)
+    except SentBack as refused:
+        return here.refuse(refused)
+    offers = isinstance(decision, SignIn) and decision.offers_account and signed_in is not None
+    return here.shown(
+        sign_in_page(
+            request_text,
+            csrf,
+            locale=locale_of(here.request, " ".join(asked.ui_locales)),
+            redirect_uri=asked.target.redirect_uri,
+            client_name=asked.client.name,
+            login_hint=username or asked.login_hint,
+            error=error,
+            account=signed_in.user.username if offers and signed_in is not None else None,
+        )
+    )
