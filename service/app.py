@@ -51,7 +51,6 @@ from service.tokens.verify import TokenVerifier
 from service.web import admin, api_keys, auth, docs, errors, health, openapi, setup, users, wellknown
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
-from service.web.cors import with_cors
 from service.web.edge import Edge
 from service.web.health import Readiness
 from service.web.rooms import Rooms
@@ -218,12 +217,12 @@ def create_app(settings: Settings) -> Edge:
         api_key_in_query=gate.api_key_in_query,
     )
     docs.install(app)
-    outer = with_cors(app, settings.server.cors_origins)
     return Edge(
-        outer,
+        app,
         hot={VERIFY_PATH: VerifyEndpoint(gate, secure=settings.secure)},
         secure=settings.secure,
         max_body=settings.server.max_body,
+        origins=settings.server.cors_origins,
     )
 
 

@@ -1,5 +1,5 @@
-"""The outermost layer, pure ASGI: request id, answer fields that every response carries, HEAD, the hot endpoints, and
-the last net under everything."""
+"""The outermost layer, pure ASGI: request id, answer fields that every response carries, HEAD, cross-origin rules, the
+hot endpoints, and the last net under everything."""
 
 import re
 import secrets
@@ -14,12 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
 from service.protocol.errors import Refusal
+from service.web.cors import with_cors
 from service.web.errors import REQUEST_ID, problem, render_refusal
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
 
 _log = structlog.get_logger("gatepost.web")
 _REQUEST_ID_FIELD = b"x-request-id"
+_OUTGOING = "gatepost.outgoing"
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -28,7 +30,8 @@ Field = tuple[bytes, bytes]
 
 
 class Rendered(NamedTuple):
-    """A 200 that can be sent again and again. `head` is its fields as they go over the wire, all but the request id."""
+    """A 200 that can be sent again and again. `fields` are its own; `head` is all that go over the wire, as they do,
+    but for the request id."""
 
     fields: Sequence[Field]
     body: bytes
@@ -66,16 +69,17 @@ def completed(headers: Iterable[Field], *, secure: bool) -> list[Field]:
 
 def rendered(headers: Iterable[Field], body: bytes, *, secure: bool) -> Rendered:
     """A 200 with every field that it carries. Raises `ValueError` for a value that would end its line."""
-    fields = completed([*headers, (b"content-length", b"%d" % len(body))], secure=secure)
+    fields = [*headers, (b"content-length", b"%d" % len(body))]
     if any(_NOT_IN_VALUE.search(value) for _, value in fields):
         raise ValueError("a field value has a control character")
-    return Rendered(fields, body, b"".join(b"%b: %b\r\n" % field for field in fields))
+    return Rendered(fields, body, b"".join(b"%b: %b\r\n" % field for field in completed(fields, secure=secure)))
 
 
 class Edge:
     """Wraps the whole application. `hot` maps exact paths to endpoints that no other layer needs to see.
 
-    `max_body` is the longest request body, in bytes. `resource_metadata` is the address that Bearer challenges name.
+    `max_body` is the longest request body, in bytes. `origins` may read every answer. `resource_metadata` is the
+    address that Bearer challenges name.
     """
 
     def __init__(
@@ -85,9 +89,12 @@ class Edge:
         hot: Mapping[str, HotEndpoint],
         secure: bool,
         max_body: int,
+        origins: Sequence[str] = (),
         resource_metadata: str | None = None,
     ) -> None:
         self._app = app
+        self._is_shared = bool(origins)
+        self._within_origins = with_cors(self._serve, origins)
         self._resource_metadata = resource_metadata
         self._hot = hot
         self._max_body = max_body
@@ -106,29 +113,36 @@ class Edge:
             scope = {**scope, "method": "GET"}  # a copy: the server still has to know that no body follows
         scope[REQUEST_ID] = request_id.decode()
         scope[RESOURCE_METADATA] = self._resource_metadata
-        outgoing = _Outgoing(send, request_id, secure=self._secure, bodiless=is_head)
+        outgoing = scope[_OUTGOING] = _Outgoing(send, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
+        try:
+            await self._within_origins(scope, receive, outgoing)
+        finally:
+            logs.request_id.reset(logged)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Inside the cross-origin rules, or a page could not read that its upload was too large."""
         try:
             hot = self._hot.get(scope["path"])
             if hot is not None:
-                await outgoing.send_whole(await hot.answer(scope))
+                answer = await hot.answer(scope)
+                await send({"type": "http.response.start", "status": 200, "headers": [*answer.fields]})
+                await send({"type": "http.response.body", "body": answer.body})
                 return
             if scope["method"] != "GET":
                 receive = bounded(receive, scope, self._max_body)
-            await self._app(scope, receive, outgoing)
+            await self._app(scope, receive, send)
         except Exception as error:
-            answer = _last_answer(scope, error)
-            if not outgoing.started:
-                await answer(scope, receive, outgoing)
-        finally:
-            logs.request_id.reset(logged)
+            last = _last_answer(scope, error)
+            if not scope[_OUTGOING].started:
+                await last(scope, receive, send)
 
     def at_hand(self, scope: Scope) -> bytes | None:
         """What follows the status line of a 200, when a hot endpoint has one at hand: for a server that can send it
         without starting a task (`service/cli/http_protocol.py`). Raises nothing."""
         hot = self._hot.get(scope["path"])
         answer = None if hot is None else hot.at_hand(scope)
-        if answer is None:
+        if answer is None or (self._is_shared and any(name == b"origin" for name, _ in scope["headers"])):
             return None
         return b"%bx-request-id: %b\r\n\r\n%b" % (answer.head, self._request_id(scope["headers"]), answer.body)
 
@@ -173,9 +187,3 @@ class _Outgoing:
         elif self._bodiless and message.get("body"):
             message = {**message, "body": b""}
         await self._send(message)
-
-    async def send_whole(self, answer: Rendered) -> None:
-        self.started = True
-        fields = [*answer.fields, (_REQUEST_ID_FIELD, self._request_id)]
-        await self._send({"type": "http.response.start", "status": 200, "headers": fields})
-        await self._send({"type": "http.response.body", "body": b"" if self._bodiless else answer.body})
