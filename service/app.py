@@ -15,7 +15,15 @@ from service.accounts.directory import Directory
 from service.accounts.passwords import PasswordPolicy
 from service.accounts.sign_in import PasswordSignIn
 from service.api_keys.keyring import ApiKeyring
+from service.authorize import AuthorizationDesk
+from service.authorize.hints import Hints
+from service.clients.authentication import ClientAuthentication
+from service.clients.directory import ClientDirectory, docs_client
+from service.clients.metadata import GRANT_TYPES
 from service.clients.registry import ClientRegistry
+from service.codes.desk import CodeDesk
+from service.codes.text import CodeMint
+from service.consents.book import ConsentBook
 from service.credentials.api_key import ApiKeyCredential
 from service.credentials.basic import BasicCredential
 from service.credentials.bearer import BearerCredential
@@ -23,10 +31,14 @@ from service.credentials.resolver import Resolver
 from service.crypto.jose import JoseForge
 from service.crypto.passwords import Argon2Passwords
 from service.crypto.sealing import Sealer
+from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
+from service.logout import LogoutDesk, LogoutSender, LogoutTokens
+from service.outgoing import OutgoingHttp
 from service.protocol.errors import StoreUnavailable
 from service.revocation.acts import Acts
 from service.revocation.feed import RevocationFeed
+from service.sessions.browser import BrowserSessions
 from service.sessions.ending import SessionEnding
 from service.sessions.pairs import TokenPairs
 from service.sessions.refresh_token import RefreshTokenMint
@@ -35,24 +47,35 @@ from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import LONGEST_ACCESS_LIFE, Settings
 from service.signed_text import MacKey
-from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
+from service.storage.redis import RedisCodes, RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from service.storage.sql import (
     Database,
     SqlApiKeys,
     SqlClients,
+    SqlConsents,
+    SqlLogoutNotices,
     SqlRevocations,
     SqlSessions,
     SqlSetupLinks,
     SqlSigningKeys,
     SqlUsers,
 )
+from service.tokens.id_token import IdTokens
 from service.tokens.issue import AccessTokenIssuer
-from service.tokens.verify import TokenVerifier
-from service.web import admin, api_keys, auth, docs, errors, health, openapi, setup, users, wellknown
+from service.tokens.verify import ForAnyAudience, TokenVerifier
+from service.web import admin, api_keys, auth, consents, docs, errors, health, openapi, setup, users, wellknown
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
+from service.web.cors import with_cors
+from service.web.direct import Direct
 from service.web.edge import Edge
 from service.web.health import Readiness
+from service.web.oauth import authorize, consent, logout, metadata, sign_in
+from service.web.oauth.browser import Browsers
+from service.web.oauth.errors import INTROSPECT, REVOKE, USERINFO
+from service.web.oauth.introspect import IntrospectEndpoint
+from service.web.oauth.revoke import RevokeEndpoint
+from service.web.oauth.userinfo import UserInfoEndpoint
 from service.web.rooms import Rooms
 from service.web.security import Gate
 from service.web.verify import PATH as VERIFY_PATH
@@ -69,6 +92,9 @@ class House:
     link: RedisLink
     feed: RevocationFeed
     passwords: Argon2Passwords
+    browsers: Browsers
+    notices: LogoutSender
+    outgoing: OutgoingHttp
     reached: WriteBehind[Reached]
     used_keys: WriteBehind[datetime]
 
@@ -79,7 +105,8 @@ class House:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.link.close)
             stack.callback(self.passwords.close)
-            for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring):
+            stack.push_async_callback(self.outgoing.close)
+            for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring, self.notices):
                 await started.start()
                 stack.push_async_callback(started.stop)
             yield
@@ -108,14 +135,21 @@ def build_house(settings: Settings) -> House:
     link.on_return = feed.drain_outbox
     acts = Acts(database, revocations, engine, feed)
     passwords = Argon2Passwords(threads=settings.passwords.hash_threads, waiting=settings.passwords.hash_queue)
-    ending = SessionEnding(acts, sessions)
+    notices = SqlLogoutNotices(database)
+    ending = SessionEnding(acts, sessions, notices)
     sign_in = PasswordSignIn(users, passwords)
     policy = PasswordPolicy(minimum=settings.passwords.minimum_length)
-    registry = ClientRegistry(acts, SqlClients(database), catalogue)
+    sealer = Sealer(secrets)
+    forge = JoseForge(sealer)
+    stored_clients = SqlClients(database)
+    clients = ClientDirectory(
+        stored_clients, feed, preset=[docs_client(settings.public_url, catalogue.names)], now=clock.now
+    )
+    registry = ClientRegistry(acts, stored_clients, catalogue, clients)
     keyring = Keyring(
         acts,
         SqlSigningKeys(database),
-        JoseForge(Sealer(secrets)),
+        forge,
         algorithms=tokens.algorithms,
         lead=settings.keys.publish_lead,
         rotate_every=settings.keys.rotate_every,
@@ -124,6 +158,18 @@ def build_house(settings: Settings) -> House:
     )
     reached = WriteBehind[Reached](sessions.write_behind)
     used_keys = WriteBehind[datetime](stored_keys.touch)
+    browser_sessions = BrowserSessions(
+        acts,
+        users,
+        sessions,
+        ending,
+        reached,
+        [MacKey(secret.id, secret.derive("browser sessions")) for secret in secrets],
+        idle=settings.browser.session_idle,
+        absolute=settings.browser.session_life,
+    )
+    hints = Hints(keyring, forge, issuer=settings.issuer)
+    outgoing = OutgoingHttp()
     rotation = Rotation(
         families,
         sessions,
@@ -134,29 +180,42 @@ def build_house(settings: Settings) -> House:
         grace=tokens.refresh_grace,
         idle=tokens.session_idle,
     )
+    mint = RefreshTokenMint([MacKey(secret.id, secret.derive("refresh tokens")) for secret in secrets])
     pairs = TokenPairs(
         acts,
         users,
         sessions,
         families,
         rotation,
-        RefreshTokenMint([MacKey(secret.id, secret.derive("refresh tokens")) for secret in secrets]),
+        mint,
         AccessTokenIssuer(keyring, issuer=settings.issuer, audience=settings.audience, life=tokens.access_life),
         catalogue,
         idle=tokens.session_idle,
         absolute=tokens.session_life,
     )
     reader = TokenReader(settings.issuer, settings.audience, leeway=timedelta(seconds=10))
+    bearer = BearerCredential(TokenVerifier(reader, keyring, feed.revoked), feed, engine, strict=tokens.strict)
+    for_any = TokenVerifier(ForAnyAudience(reader), keyring, feed.revoked, remembered=10_000)
+    issued = BearerCredential(for_any, feed, engine, strict=tokens.strict)
     resolver = Resolver(
         ApiKeyCredential(stored_keys, feed, catalogue, used_keys),
         BasicCredential(sign_in, registry, feed, catalogue),
-        BearerCredential(TokenVerifier(reader, keyring, feed.revoked), feed, engine, strict=tokens.strict),
+        bearer,
+    )
+    consent_book = ConsentBook(acts, SqlConsents(database), ending)
+    codes = CodeDesk(
+        RedisCodes(link, prefix=settings.redis_prefix),
+        CodeMint([MacKey(secret.id, secret.derive("authorization codes")) for secret in secrets]),
+        ending,
     )
     rooms = Rooms(
         acts=acts,
         directory=Directory(acts, users, SqlSetupLinks(database), passwords, policy, catalogue, ending),
         sign_in=sign_in,
         clients=registry,
+        client_directory=clients,
+        client_authentication=ClientAuthentication(clients, registry),
+        consents=consent_book,
         api_keys=ApiKeyring(
             acts,
             stored_keys,
@@ -171,10 +230,33 @@ def build_house(settings: Settings) -> House:
         pairs=pairs,
         ending=ending,
         sessions=sessions,
+        browser_sessions=browser_sessions,
+        authorization=AuthorizationDesk(
+            clients, hints, consent_book, codes, catalogue, issuer=settings.issuer, audience=settings.audience
+        ),
+        logout=LogoutDesk(clients, hints),
+        catalogue=catalogue,
         revocations=revocations,
         feed=feed,
+        bearer=bearer,
+        introspection=Introspection(issued, mint, rotation, issuer=settings.issuer),
+        token_revocation=TokenRevocation(issued, mint, acts, sessions, ending),
+        id_tokens=IdTokens(keyring, issuer=settings.issuer, algorithms=keyring.published_algorithms),
     )
-    return House(rooms, resolver, database, link, feed, passwords, reached, used_keys)
+    browser_keys = [secret.derive("hosted forms") for secret in secrets]
+    return House(
+        rooms=rooms,
+        resolver=resolver,
+        database=database,
+        link=link,
+        feed=feed,
+        passwords=passwords,
+        browsers=Browsers(browser_sessions, sealer, browser_keys, secure=settings.secure),
+        notices=LogoutSender(notices, clients, LogoutTokens(keyring, issuer=settings.issuer), outgoing, now=clock.now),
+        outgoing=outgoing,
+        reached=reached,
+        used_keys=used_keys,
+    )
 
 
 def create_app(settings: Settings) -> Edge:
@@ -204,10 +286,21 @@ def create_app(settings: Settings) -> Edge:
     )
     app.state.gate = gate
     app.state.rooms = house.rooms
+    app.state.browsers = house.browsers
     app.state.default_mode = settings.browser.default_mode
     app.state.readiness = house.readiness
+    app.state.metadata = metadata.describe(
+        issuer=settings.issuer,
+        public_url=settings.public_url,
+        grant_types=GRANT_TYPES,
+        algorithms=house.rooms.keyring.published_algorithms,
+        scopes=Catalogue(scopes=settings.access.scopes, roles=settings.access.roles).names,
+        locales=("en", "ar"),
+    )
     errors.install(app)
-    for room in (auth, users, api_keys, admin, wellknown, health, setup):
+    for room in (auth, users, consents, api_keys, admin, wellknown, metadata, health, setup):
+        app.router.routes.extend(room.router.routes)  # include_router would look each up twice
+    for room in (authorize, sign_in, consent, logout):
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
     openapi.install(
         app,
@@ -217,12 +310,22 @@ def create_app(settings: Settings) -> Edge:
         api_key_in_query=gate.api_key_in_query,
     )
     docs.install(app)
-    return Edge(
+    rooms = house.rooms
+    direct = Direct(
         app,
+        {
+            INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection),
+            REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation),
+            USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory),
+        },
+    )
+    outer = with_cors(direct, settings.server.cors_origins)
+    return Edge(
+        outer,
         hot={VERIFY_PATH: VerifyEndpoint(gate, secure=settings.secure)},
         secure=settings.secure,
         max_body=settings.server.max_body,
-        origins=settings.server.cors_origins,
+        resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
     )
 
 

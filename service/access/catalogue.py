@@ -17,24 +17,37 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "admin:keys:read": "See the signing keys",
         "admin:keys:write": "Rotate and retire signing keys",
         "revocations:read": "Follow the feed of revocations",
+        "tokens:introspect": "Ask about tokens of any client",
     }
 )
+OPENID: Mapping[str, str] = MappingProxyType(
+    {
+        "openid": "Know who you are",
+        "profile": "See your name and your profile",
+        "email": "See your e-mail address",
+        "phone": "See your telephone number",
+        "address": "See your postal address",
+        "offline_access": "Stay connected while you are away",
+    }
+)
+"""What anybody may tell an application about themselves (OpenID Connect Core §5.4, §11); no right in any service."""
 EVERYONE = frozenset({"account:read", "account:write"})
 ADMIN_ROLE = "admin"
-_RESERVED = ("admin:", "account:", "revocations:")
+_RESERVED = ("admin:", "account:", "revocations:", "tokens:")
 
 
 class Catalogue:
-    """Every role, and the scopes that have a description.
+    """Every role, and the scopes that have a description; `names` are those and the scopes of the roles.
 
-    Any well-formed scope may be granted; only names under `admin:`, `account:` and `revocations:` must be ones that
-    Gatepost itself knows, so that a typing error there is caught. The role `admin` holds every built-in scope.
+    Any well-formed scope may be granted; only names under `admin:`, `account:`, `revocations:` and `tokens:` must be
+    ones that Gatepost itself knows, so that a typing error there is caught. The role `admin` holds every built-in one.
     """
 
     def __init__(self, *, scopes: Mapping[str, str] | None = None, roles: Mapping[str, Iterable[str]] | None = None):
-        self.descriptions = MappingProxyType({**BUILT_IN, **(scopes or {})})
+        self.descriptions = MappingProxyType({**OPENID, **BUILT_IN, **(scopes or {})})
         named = {ADMIN_ROLE: frozenset(BUILT_IN), **{name: frozenset(held) for name, held in (roles or {}).items()}}
         self.roles: Mapping[str, frozenset[str]] = MappingProxyType(named)
+        self.names = frozenset(self.descriptions).union(*self.roles.values())
 
     def effective(self, roles: Iterable[str], scopes: Iterable[str]) -> frozenset[str]:
         """What a person with these roles and scopes of their own may do; a role that is gone gives nothing."""
@@ -46,9 +59,9 @@ class Catalogue:
         the caller has.
 
         Who holds every built-in scope is an administrator without bounds, and may hand out the scopes of other
-        services too, which mean nothing to Gatepost. What everyone has counts for nothing.
+        services too, which mean nothing to Gatepost. What everyone has, or may tell of themselves, counts for nothing.
         """
-        return held.issuperset(BUILT_IN) or wanted - EVERYONE <= held
+        return held.issuperset(BUILT_IN) or wanted - EVERYONE - OPENID.keys() <= held
 
     def checked_scopes(self, scopes: Iterable[str]) -> frozenset[str]:
         """The scopes, if each may be granted. Raises `Invalid` for `scopes` naming the first that may not."""

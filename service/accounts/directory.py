@@ -71,6 +71,12 @@ class Directory:
             raise NotFound(public="There is no such user.")
         return user
 
+    async def get_commanded(self, user_id: str, *, within: frozenset[str] | None) -> User:
+        """One person, on whom an administrator with these scopes may act. Raises `NotFound`, `BeyondOwnScopes`."""
+        user = await self.get(user_id)
+        self._check_covered(user, within)
+        return user
+
     async def get_named(self, text: str) -> User:
         """One person, by id, user name or e-mail address, as an operator types it. Raises `NotFound`."""
         user = await self._users.find(text) or await self._users.find_by_login(login_key(text))
@@ -170,8 +176,7 @@ class Directory:
 
         Raises `NotFound`, `Invalid`, `BeyondOwnScopes`.
         """
-        user = await self.get(user_id)
-        self._check_covered(user, within)
+        user = await self.get_commanded(user_id, within=within)
         normal = self._policy.check(new, username=user.username, email=user.email)
         await self._replace_password(
             user, normal, keep_session=None, why="password set by an administrator", now=now, within=within

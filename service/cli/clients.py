@@ -1,42 +1,82 @@
-"""`gatepost clients`: applications that call as themselves."""
+"""`gatepost clients`: applications, what they are registered for, their secrets."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from service import clock
+from service.cli.client_options import with_metadata
 from service.cli.house import in_house
 from service.cli.output import Json, collect, print_many, print_one
 from service.cli.spans import span
 
 if TYPE_CHECKING:
     from service.app import House
+    from service.clients.registry import ClientChange
     from service.web.admin.clients import ClientShown, NewClientShown, NewSecretShown
 
-app = typer.Typer(name="clients", help="Applications: secrets and scopes.", no_args_is_help=True)
+app = typer.Typer(name="clients", help="Applications: registration, secrets, scopes.", no_args_is_help=True)
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID")]
 COLUMNS = ("id", "name", "confidential", "scopes", "disabled", "created_at")
 
 
 @app.command("create")
+@with_metadata
 def create(
     name: Annotated[str, typer.Argument(help="What people call it.")],
+    metadata: dict[str, Any],
     scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
     public: Annotated[bool, typer.Option("--public", help="It cannot keep a secret and gets none.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add a client. Its secret is shown now and never again."""
+    """Add a client. Its secret is shown now and never again.
+
+    Without --grant, people sign in through a client that has a redirect URI, and another calls as itself.
+    """
 
     async def work(house: "House") -> "NewClientShown":
+        from service.clients.metadata import ClientMetadata
         from service.web.admin.clients import ClientShown, NewClientShown
 
         client, secret = await house.rooms.clients.create(
-            name, confidential=not public, scopes=scope or (), now=clock.now()
+            name,
+            confidential=not public,
+            scopes=scope or (),
+            now=clock.now(),
+            metadata=ClientMetadata.usual(metadata, confidential=not public),
         )
         return NewClientShown(**dict(ClientShown.of(client)), client_secret=secret)
 
     print_one(in_house(work), as_json=as_json)
+
+
+@app.command("show")
+def show(client_id: ClientId, as_json: Json = False) -> None:
+    """Look at a client."""
+
+    async def work(house: "House") -> "ClientShown":
+        from service.web.admin.clients import ClientShown
+
+        return ClientShown.of(await house.rooms.clients.get(client_id))
+
+    print_one(in_house(work), as_json=as_json)
+
+
+@app.command("change")
+@with_metadata
+def change(
+    client_id: ClientId,
+    metadata: dict[str, Any],
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help='All its scopes; may be repeated, "" for none.')] = None,
+    as_json: Json = False,
+) -> None:
+    """Change a client. What is left out stays; a list replaces the old one as a whole."""
+    from service.clients.registry import ClientChange
+
+    scopes = None if scope is None else [one for one in scope if one]
+    _change(client_id, ClientChange(name=name, scopes=scopes, metadata=metadata), as_json=as_json)
 
 
 @app.command("list")
@@ -76,22 +116,23 @@ def rotate_secret(
 @app.command("disable")
 def disable(client_id: ClientId) -> None:
     """Refuse a client and all that was issued to it."""
-    _set_disabled(client_id, True)
+    from service.clients.registry import ClientChange
+
+    _change(client_id, ClientChange(disabled=True))
 
 
 @app.command("enable")
 def enable(client_id: ClientId) -> None:
     """Take a client's credentials again."""
-    _set_disabled(client_id, False)
+    from service.clients.registry import ClientChange
+
+    _change(client_id, ClientChange(disabled=False))
 
 
-def _set_disabled(client_id: str, disabled: bool) -> None:
+def _change(client_id: str, change: "ClientChange", *, as_json: bool = False) -> None:
     async def work(house: "House") -> "ClientShown":
-        from service.clients.registry import ClientChange
         from service.web.admin.clients import ClientShown
 
-        return ClientShown.of(
-            await house.rooms.clients.change(client_id, ClientChange(disabled=disabled), now=clock.now())
-        )
+        return ClientShown.of(await house.rooms.clients.change(client_id, change, now=clock.now()))
 
-    print_one(in_house(work), as_json=False)
+    print_one(in_house(work), as_json=as_json)

@@ -1,8 +1,10 @@
 """What a client is registered for: where it may send people back to, which grants it uses, how it proves itself."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
 
 from service.clients.uris import checked_link, checked_redirect_uri, checked_resource, is_same_redirect
 from service.protocol.errors import Invalid
@@ -42,15 +44,14 @@ class ClientMetadata:
     backchannel_logout_uri: str | None = None
 
     @classmethod
-    def usual(cls, *, confidential: bool, redirect_uris: tuple[str, ...] = ()) -> "ClientMetadata":
-        """What a client has for which nothing else was said: with a redirect URI people sign in through it, without
-        one it calls as itself."""
-        grants = {AUTHORIZATION_CODE, REFRESH_TOKEN} if redirect_uris else {CLIENT_CREDENTIALS} if confidential else ()
-        return cls(
-            redirect_uris=redirect_uris,
-            grant_types=frozenset(grants),
-            auth_method=SECRET_BASIC if confidential else NO_SECRET,
-        )
+    def usual(cls, said: Mapping[str, Any] = MappingProxyType({}), *, confidential: bool) -> "ClientMetadata":
+        """What was said of a client, by these names, and the usual for what was not: with a redirect URI people sign in
+        through it, without one it calls as itself."""
+        if said.get("redirect_uris"):
+            grants = frozenset({AUTHORIZATION_CODE, REFRESH_TOKEN})
+        else:
+            grants = frozenset({CLIENT_CREDENTIALS} if confidential else ())
+        return cls(**{"grant_types": grants, "auth_method": SECRET_BASIC if confidential else NO_SECRET, **said})
 
     def redirect_matches(self, uri: str) -> bool:
         """Whether a browser may be sent to this URI: a registered one exactly, at any port of a loopback address."""

@@ -2,13 +2,16 @@
 
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from service.access.catalogue import Catalogue
 from service.clients.client import CLIENT_ID_PREFIX, Client, Clients, ClientSecret
+from service.clients.directory import ClientDirectory
+from service.clients.metadata import ClientMetadata, checked_metadata
 from service.protocol.errors import BeyondOwnScopes, Invalid, InvalidClient, NotFound
 from service.revocation.acts import Act, Acts
 
@@ -19,11 +22,12 @@ MAX_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class ClientChange:
-    """What to change; None leaves a field as it is."""
+    """What to change; None leaves a field as it is. `metadata` holds new values by the names of `ClientMetadata`."""
 
     name: str | None = None
     scopes: Iterable[str] | None = None
     disabled: bool | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ClientRegistry:
@@ -33,10 +37,11 @@ class ClientRegistry:
     that may do more. None is the operator at the machine itself.
     """
 
-    def __init__(self, acts: Acts, clients: Clients, catalogue: Catalogue) -> None:
+    def __init__(self, acts: Acts, clients: Clients, catalogue: Catalogue, directory: ClientDirectory) -> None:
         self._acts = acts
         self._clients = clients
         self._catalogue = catalogue
+        self._directory = directory
 
     async def get(self, client_id: str) -> Client:
         """One client. Raises `NotFound`."""
@@ -57,8 +62,11 @@ class ClientRegistry:
         scopes: Iterable[str],
         now: datetime,
         within: frozenset[str] | None = None,
+        metadata: ClientMetadata | None = None,
     ) -> tuple[Client, str | None]:
         """A new client and, for a confidential one, its secret: shown now and never again.
+
+        Without metadata it has the usual ones of a client that nobody signs in through.
 
         Raises `Invalid`, `BeyondOwnScopes`.
         """
@@ -71,6 +79,9 @@ class ClientRegistry:
             secrets=(ClientSecret(_digest(secret), now),) if secret is not None else (),
             epoch=1,
             created_at=now,
+            metadata=checked_metadata(
+                metadata or ClientMetadata.usual(confidential=confidential), confidential=confidential
+            ),
         )
         self._check_covered(client, within)
         async with self._acts.begin(now) as act:
@@ -122,8 +133,11 @@ class ClientRegistry:
         return secret
 
     async def authenticate(self, client_id: str, secret: str, *, now: datetime) -> Client:
-        """The client of this id and secret (RFC 6749 §2.3.1). Raises `InvalidClient` for every reason alike."""
-        client = await self._clients.find(client_id) if client_id.startswith(CLIENT_ID_PREFIX) else None
+        """The client of this id and secret (RFC 6749 §2.3.1), read at most a minute ago and not changed since.
+
+        Raises `InvalidClient` for every reason alike, `StoreUnavailable`.
+        """
+        client = await self._directory.find(client_id)
         presented = sha256(secret.encode(errors="surrogatepass")).digest()
         known = client.secrets if client is not None else ()
         right = False
@@ -148,7 +162,8 @@ class ClientRegistry:
         disabled_at = client.disabled_at
         if change.disabled is not None:
             disabled_at = (disabled_at or now) if change.disabled else None
-        return replace(client, name=name, scopes=scopes, disabled_at=disabled_at)
+        metadata = checked_metadata(replace(client.metadata, **change.metadata), confidential=client.confidential)
+        return replace(client, name=name, scopes=scopes, disabled_at=disabled_at, metadata=metadata)
 
     def _check_covered(self, client: Client, within: frozenset[str] | None) -> None:
         if within is not None and not self._catalogue.covers(within, client.scopes):

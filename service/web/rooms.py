@@ -5,17 +5,27 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
 from service.accounts.sign_in import PasswordSignIn
 from service.api_keys.keyring import ApiKeyring
+from service.authorize import AuthorizationDesk
+from service.clients.authentication import ClientAuthentication
+from service.clients.directory import ClientDirectory
 from service.clients.registry import ClientRegistry
+from service.consents.book import ConsentBook
+from service.credentials.bearer import BearerCredential
+from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
+from service.logout import LogoutDesk
 from service.revocation.acts import Acts
 from service.revocation.entry import RevocationLedger
 from service.revocation.feed import RevocationFeed
+from service.sessions.browser import BrowserSessions
 from service.sessions.ending import SessionEnding
 from service.sessions.pairs import TokenPairs
 from service.sessions.session import Sessions
+from service.tokens.id_token import IdTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +36,24 @@ class Rooms:
     directory: Directory
     sign_in: PasswordSignIn
     clients: ClientRegistry
+    client_directory: ClientDirectory
+    client_authentication: ClientAuthentication
+    consents: ConsentBook
     api_keys: ApiKeyring
     keyring: Keyring
     pairs: TokenPairs
     ending: SessionEnding
     sessions: Sessions
+    browser_sessions: BrowserSessions
+    authorization: AuthorizationDesk
+    logout: LogoutDesk
+    catalogue: Catalogue
     revocations: RevocationLedger
     feed: RevocationFeed
+    bearer: BearerCredential
+    introspection: Introspection
+    token_revocation: TokenRevocation
+    id_tokens: IdTokens
 
 
 async def _rooms(request: Request) -> Rooms:

@@ -1,8 +1,8 @@
 """The JSON shapes that several resources share."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -19,12 +19,14 @@ class Asked(BaseModel):
 
 
 class Change(Asked):
-    """A partial change (PATCH): what is left out stays as it is, and null is no value."""
+    """A partial change (PATCH): what is left out stays as it is. Null is no value but for `CLEARABLE`."""
+
+    CLEARABLE: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_given(cls, value: object) -> object:
-        if value is None:
+    def _is_given(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.field_name not in cls.CLEARABLE:
             raise PydanticCustomError("null_refused", "Leave it out to keep it as it is; null is not a value.")
         return value
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.access.catalogue import BUILT_IN, EVERYONE, Catalogue
+from service.access.catalogue import BUILT_IN, EVERYONE, OPENID, Catalogue
 from service.protocol.errors import Invalid
 
 CATALOGUE = Catalogue(
@@ -33,6 +33,14 @@ def test_every_scope_that_gatepost_knows_is_described() -> None:
 @pytest.mark.parametrize("scope", ["orders:read", "*", "admin", "administrator:x", "a" * 128, "!", "admin:users:read"])
 def test_a_well_formed_scope_may_be_granted(scope: str) -> None:
     assert CATALOGUE.checked_scopes([scope]) == {scope}
+
+
+def test_what_anybody_may_tell_of_themselves_is_described_and_may_be_handed_out_by_all_but_is_no_right() -> None:
+    assert OPENID.keys() == {"openid", "profile", "email", "phone", "address", "offline_access"}
+    assert OPENID.items() <= CATALOGUE.descriptions.items()
+    assert CATALOGUE.covers(frozenset({"orders:read"}), frozenset(OPENID) | {"orders:read"})
+    assert not CATALOGUE.covers(frozenset({"orders:read"}), frozenset(OPENID) | {"orders:write"})
+    assert not CATALOGUE.effective(["admin"], []) & OPENID.keys()
 
 
 @pytest.mark.spec("RFC 6749 §3.3")

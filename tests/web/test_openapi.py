@@ -8,11 +8,13 @@ import pytest
 import schemathesis
 
 from service.access.catalogue import Catalogue
+from service.web.admin.clients import ClientChanged
+from service.web.admin.users import UserChanged
 from service.web.security import ANY
 from tests.servers.valkey import ValkeyServer
 from tests.web.credentials import make_credentials
 from tests.web.running import Web, assert_problem, running_web
-from tests.web.test_policy_matrix import GUARDED, PUBLIC
+from tests.web.test_policy_matrix import GUARDED, OAUTH, PUBLIC
 
 pytestmark = pytest.mark.anyio
 PAGES = {path for _, path in PUBLIC if path.startswith(("/setup", "/docs", "/static", "/openapi"))}
@@ -41,7 +43,7 @@ async def test_it_is_a_valid_openapi_3_1_document(document: Document) -> None:
 
 
 async def test_it_has_every_operation_but_the_pages(document: Document) -> None:
-    assert {operation for operation, _ in operations(document)} == GUARDED.keys() | {
+    assert {operation for operation, _ in operations(document)} == GUARDED.keys() | OAUTH.keys() | {
         operation for operation in PUBLIC if operation[1] not in PAGES
     }
 
@@ -56,6 +58,9 @@ async def test_each_padlock_asks_for_what_the_guard_asks_for(document: Document)
             assert sorted(offered) == sorted((kind, needed) for kind in kinds), operation
             for scope in needed:
                 assert f"`{scope}`" in described["description"]
+        elif operation in OAUTH:
+            kind = {"bearer": ["openid"]} if "userinfo" in operation[1] else {"basic": []}
+            assert described["security"][0] == kind
         else:
             assert described["security"] == [] or {} in described["security"], operation
     assert document["paths"]["/auth/logout"]["post"]["security"] == [{}, {"bearer": []}, {"cookie": []}]
@@ -90,6 +95,11 @@ async def test_every_refusal_is_described_as_a_problem_document(document: Docume
                 continue
             name = answer["$ref"].removeprefix("#/components/responses/")
             (media_type,) = shared[name]["content"]
+            if operation in OAUTH:
+                assert shared[name]["content"] == {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/OAuthError"}}
+                }
+                continue
             assert media_type == "application/problem+json"
             assert shared[name]["content"][media_type]["schema"] == {"$ref": "#/components/schemas/Problem"}
             assert shared[name]["content"][media_type]["example"]["status"] == int(status)
@@ -104,10 +114,12 @@ async def test_what_is_refused_in_the_policy_is_described(document: Document) ->
         if operation in GUARDED:
             policy = GUARDED[operation]
             assert {400, 401, 403, 503, policy.status} <= statuses, operation
+        elif operation in OAUTH:
+            assert {OAUTH[operation][0], 400, 401, 503} <= statuses, operation
         else:
             assert PUBLIC[operation] in statuses, operation
         if "requestBody" in described:
-            assert {400, 413, 415, 422} <= statuses, operation
+            assert {400, 413, 415} | (set() if operation in OAUTH else {422}) <= statuses, operation
 
 
 async def test_a_real_refusal_is_as_the_schema_says(web: Web, document: Document) -> None:
@@ -144,10 +156,10 @@ async def test_it_names_no_server_so_that_it_is_right_behind_any_address(documen
     assert "servers" not in document
 
 
-async def test_nothing_in_it_says_that_null_changes_something(document: Document) -> None:
-    for name in ("UserChanged", "ClientChanged"):
-        for member in document["components"]["schemas"][name]["properties"].values():
-            assert "null" not in str(member)
+async def test_it_says_that_null_changes_something_only_of_what_null_takes_away(document: Document) -> None:
+    for shape in (UserChanged, ClientChanged):
+        for name, member in document["components"]["schemas"][shape.__name__]["properties"].items():
+            assert ("'null'" in str(member)) == (name in shape.CLEARABLE)
             assert "default" not in member
 
 

@@ -42,6 +42,8 @@ GUARDED = {
     ("PATCH", "/users/me/api-keys/{key_id}"): Policy("account:write", SESSION, 404, {"name": "x"}),
     ("DELETE", "/users/me/api-keys/{key_id}"): Policy("account:write", SESSION, 404),
     ("POST", "/users/me/api-keys/{key_id}/rotate"): Policy("account:write", SESSION, 404, {}),
+    ("GET", "/users/me/consents"): Policy("account:read", SESSION, 200),
+    ("DELETE", "/users/me/consents/{client_id}"): Policy("account:write", SESSION, 404),
     ("POST", "/auth/logout-all"): Policy("", SESSION, 204),
     ("GET", "/auth/revocations"): Policy("revocations:read", ANY, 200),
     ("GET", "/auth/verify"): Policy("", ANY, 200),
@@ -53,6 +55,8 @@ GUARDED = {
     ("GET", "/admin/users/{user_id}/sessions"): Policy("admin:users:read", ANY, 404),
     ("DELETE", "/admin/users/{user_id}/sessions"): Policy("admin:users:write", ANY, 404),
     ("DELETE", "/admin/users/{user_id}/sessions/{session_id}"): Policy("admin:users:write", ANY, 404),
+    ("GET", "/admin/users/{user_id}/consents"): Policy("admin:users:read", ANY, 404),
+    ("DELETE", "/admin/users/{user_id}/consents/{client_id}"): Policy("admin:users:write", ANY, 404),
     ("GET", "/admin/clients"): Policy("admin:clients:read", ANY, 200),
     ("POST", "/admin/clients"): Policy("admin:clients:write", ANY, 422, {}),
     ("GET", "/admin/clients/{client_id}"): Policy("admin:clients:read", ANY, 404),
@@ -67,6 +71,9 @@ PUBLIC = {
     ("POST", "/auth/refresh"): 400,
     ("POST", "/auth/logout"): 401,
     ("GET", "/.well-known/jwks.json"): 200,
+    ("GET", "/.well-known/openid-configuration"): 200,
+    ("GET", "/.well-known/oauth-authorization-server"): 200,
+    ("GET", "/.well-known/oauth-protected-resource"): 200,
     ("GET", "/livez"): 200,
     ("GET", "/readyz"): 200,
     ("GET", "/setup"): 410,
@@ -77,8 +84,17 @@ PUBLIC = {
     ("GET", "/openapi.json"): 200,
     ("GET", "/static/{name}"): 404,
 }
+OAUTH = {
+    ("POST", "/oauth2/introspect"): (401, "invalid_client"),
+    ("POST", "/oauth2/revoke"): (400, "invalid_client"),
+    ("GET", "/oauth2/userinfo"): (401, "invalid_token"),
+    ("POST", "/oauth2/userinfo"): (401, "invalid_token"),
+}
+"""What clients call, by proofs of their own: status and error for who brings none."""
+
 OPERATIONS = sorted(GUARDED)
 BEARER, BASIC, API_KEY = 'Bearer realm="gatepost"', 'Basic realm="gatepost", charset="UTF-8"', 'ApiKey realm="gatepost"'
+METADATA = ', resource_metadata="http://localhost:8000/.well-known/oauth-protected-resource"'
 INVALID = ', error="invalid_token", error_description="The credential is not valid."'
 
 
@@ -109,7 +125,7 @@ def challenges(policy: Policy, *, error: str = "") -> list[str]:
     """The challenges of a 401: one for each kind of credential that is taken."""
     scope = f', scope="{policy.needed}"' if policy.needed else ""
     return [
-        BEARER + error + scope,
+        BEARER + error + scope + METADATA,
         *([BASIC] if "basic" in policy.schemes else []),
         *([API_KEY] if "api_key" in policy.schemes else []),
     ]
@@ -136,7 +152,20 @@ async def test_every_operation_has_the_policy_that_is_written_here(web: Web) -> 
     }
     hot = {("GET", path): ("", set(ANY)) for path in web.hot}
     written = {operation: (policy.needed, set(policy.schemes)) for operation, policy in GUARDED.items()}
-    assert found | hot == written | dict.fromkeys(PUBLIC)
+    direct = {(method, path): None for path, endpoint in web.direct.items() for method in endpoint.methods}
+    assert found | hot | direct == written | dict.fromkeys(PUBLIC) | dict.fromkeys(OAUTH)
+
+
+@pytest.mark.parametrize("operation", sorted(OAUTH))
+async def test_at_the_endpoints_of_oauth_nobody_gets_in_without_a_proof(
+    web: Web, held: Credentials, operation: tuple[str, str]
+) -> None:
+    api_key, cookie = held.lasting["api_key"], await held.right("cookie")
+    for fields in ({}, api_key, cookie, {"X-User": "root"}):
+        answer = await ask(web, operation, fields)
+        assert (answer.status_code, answer.json()["error"]) == OAUTH[operation]
+        assert answer.json().keys() == {"error", "error_description"}
+        assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
 
 
 @pytest.mark.spec("RFC 6750 §3.1")
@@ -175,7 +204,7 @@ async def test_a_good_credential_without_the_scope_is_403_and_the_right_one_gets
         assert_problem(answer, 403, "insufficient_scope")
         assert answer.json()["scope"] == policy.needed
         assert answer.headers.get_list("www-authenticate") == [
-            f'{BEARER}, error="insufficient_scope", scope="{policy.needed}"'
+            f'{BEARER}, error="insufficient_scope", scope="{policy.needed}"{METADATA}'
         ]
     answer = await ask(web, operation, await held.right(carrier))
     assert answer.status_code == policy.status, answer.text
@@ -307,9 +336,9 @@ async def test_verify_asks_for_the_scopes_that_the_proxy_names(web: Web, held: C
 
 async def test_a_script_of_a_page_is_not_offered_basic(web: Web) -> None:
     answer = await web.client.get("/users/me", headers={"Sec-Fetch-Mode": "cors"})
-    assert answer.headers.get_list("www-authenticate") == [BEARER, API_KEY]
+    assert answer.headers.get_list("www-authenticate") == [BEARER + METADATA, API_KEY]
     answer = await web.client.get("/users/me", headers={"Sec-Fetch-Mode": "navigate"})
-    assert answer.headers.get_list("www-authenticate") == [BEARER, BASIC, API_KEY]
+    assert answer.headers.get_list("www-authenticate") == [BEARER + METADATA, BASIC, API_KEY]
 
 
 async def test_a_key_in_the_address_is_no_credential_unless_it_is_allowed(web: Web, held: Credentials) -> None:

@@ -6,7 +6,9 @@ live in the rooms whose Protocols the stores keep. Read `database.py` first, the
 
 from service.storage.sql.api_keys import SqlApiKeys
 from service.storage.sql.clients import SqlClients
+from service.storage.sql.consents import SqlConsents
 from service.storage.sql.database import Database, SqlTransaction
+from service.storage.sql.logout_notices import SqlLogoutNotices
 from service.storage.sql.revocations import SqlRevocations
 from service.storage.sql.sessions import SqlSessions
 from service.storage.sql.setup_links import SqlSetupLinks
@@ -17,6 +19,8 @@ __all__ = [
     "Database",
     "SqlApiKeys",
     "SqlClients",
+    "SqlConsents",
+    "SqlLogoutNotices",
     "SqlRevocations",
     "SqlSessions",
     "SqlSetupLinks",

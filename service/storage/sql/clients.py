@@ -1,7 +1,7 @@
 """Clients in SQL."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -145,7 +145,7 @@ def _metadata_of(kept: dict[str, Any], *, confidential: bool) -> ClientMetadata:
         values[name] = None if values[name] is None else timedelta(seconds=values[name])
     if "grant_types" in values:
         values["grant_types"] = frozenset(values["grant_types"])
-    return replace(ClientMetadata.usual(confidential=confidential), **values)
+    return ClientMetadata.usual(values, confidential=confidential)
 
 
 def _metadata_json(metadata: ClientMetadata) -> dict[str, Any]:

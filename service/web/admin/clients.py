@@ -1,4 +1,4 @@
-"""`/admin/clients`: the applications that call as themselves."""
+"""`/admin/clients`: the applications, what they are registered for, and their secrets."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -10,11 +10,13 @@ from pydantic.json_schema import SkipJsonSchema
 from gatepost.principal import Principal
 from service import clock
 from service.clients.client import Client
+from service.clients.metadata import ClientMetadata
 from service.clients.registry import ClientChange
+from service.web.admin.client_metadata import MetadataAsked, MetadataShown, shown_metadata
 from service.web.paging import Cursor, Limit, Search, paged
 from service.web.rooms import House
 from service.web.security import Route, require
-from service.web.shapes import Asked, Change, Name, Page, Scopes, Shown
+from service.web.shapes import Asked, Name, Page, Scopes, Shown
 
 router = APIRouter(prefix="/admin/clients", tags=["Administration: clients"], route_class=Route)
 
@@ -22,16 +24,19 @@ ClientName = Annotated[Name, Field(examples=["Billing"])]
 ClientScopes = Annotated[Scopes, Field(description="All that the client may do.", examples=[["revocations:read"]])]
 
 
-class ClientAsked(Asked):
-    """A new client. A public one, such as an application on a telephone, cannot keep a secret and gets none."""
+class ClientAsked(MetadataAsked):
+    """A new client. A public one, such as an application on a telephone, cannot keep a secret and gets none.
+
+    Without `grant_types`, people sign in through a client that has a redirect URI, and another calls as itself.
+    """
 
     name: ClientName
     confidential: bool = True
     scopes: ClientScopes = Field(default_factory=list)
 
 
-class ClientChanged(Change):
-    """What to change about a client. `scopes` replaces the old ones as a whole."""
+class ClientChanged(MetadataAsked):
+    """What to change about a client. A list replaces the old one as a whole."""
 
     name: ClientName | SkipJsonSchema[None] = None
     scopes: ClientScopes | SkipJsonSchema[None] = None
@@ -51,8 +56,8 @@ class SecretKnown(Shown):
     expires_at: datetime | None
 
 
-class ClientShown(Shown):
-    """A client, without its secrets."""
+class ClientKnown(Shown):
+    """Who a client is and what it may do."""
 
     id: str
     name: str
@@ -61,6 +66,10 @@ class ClientShown(Shown):
     secrets: list[SecretKnown]
     disabled: bool
     created_at: datetime
+
+
+class ClientShown(MetadataShown, ClientKnown):
+    """A client, without its secrets."""
 
     @classmethod
     def of(cls, client: Client) -> "ClientShown":
@@ -73,6 +82,7 @@ class ClientShown(Shown):
             secrets=[SecretKnown(created_at=one.created_at, expires_at=one.expires_at) for one in client.secrets],
             disabled=not client.active,
             created_at=client.created_at,
+            **shown_metadata(client.metadata),
         )
 
 
@@ -97,7 +107,12 @@ async def create_client(body: ClientAsked, house: House, caller: Writer) -> NewC
     """The secret is shown now and never again. Scopes can be at most the caller's own; who holds all of Gatepost's
     scopes may grant any."""
     client, secret = await house.clients.create(
-        body.name, confidential=body.confidential, scopes=body.scopes, now=clock.now(), within=caller.scopes
+        body.name,
+        confidential=body.confidential,
+        scopes=body.scopes,
+        now=clock.now(),
+        within=caller.scopes,
+        metadata=ClientMetadata.usual(body.given(), confidential=body.confidential),
     )
     return NewClientShown(**dict(ClientShown.of(client)), client_secret=secret)
 
@@ -127,7 +142,7 @@ async def change_client(client_id: str, body: ClientChanged, house: House, calle
 
     Nobody changes a client that may do more than he himself, nor raises one above himself.
     """
-    change = ClientChange(name=body.name, scopes=body.scopes, disabled=body.disabled)
+    change = ClientChange(name=body.name, scopes=body.scopes, disabled=body.disabled, metadata=body.given())
     return ClientShown.of(await house.clients.change(client_id, change, now=clock.now(), within=caller.scopes))
 
 

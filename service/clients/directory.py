@@ -1,0 +1,72 @@
+"""Clients by id, remembered: what every authorization and token request looks up first."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from service.clients.client import CLIENT_ID_PREFIX, Client, Clients
+from service.clients.metadata import AUTHORIZATION_CODE, NO_SECRET, REFRESH_TOKEN, ClientMetadata
+from service.revocation.feed import RevocationFeed
+
+DOCS_CLIENT_ID = "gatepost-docs"
+_BOUND = 10_000
+_LIFE = timedelta(minutes=1)
+
+
+def docs_client(public_url: str, scopes: Iterable[str]) -> Client:
+    """The preset client of the page `/docs`: public, on our own address alone, asking consent like any other."""
+    metadata = ClientMetadata(
+        redirect_uris=(f"{public_url}/docs/oauth2-redirect",),
+        grant_types=frozenset({AUTHORIZATION_CODE, REFRESH_TOKEN}),
+        auth_method=NO_SECRET,
+    )
+    return Client(
+        id=DOCS_CLIENT_ID,
+        name="Gatepost API documentation",
+        confidential=False,
+        scopes=frozenset(scopes),
+        secrets=(),
+        epoch=0,
+        created_at=datetime.fromtimestamp(0, UTC),
+        metadata=metadata,
+    )
+
+
+class ClientDirectory:
+    """Every client that there is: rows, and the preset ones, which are none.
+
+    A row is remembered for a minute and forgotten as soon as the feed shows that the client, or its secret, has
+    changed. While this worker cannot know what has changed, it asks the ledger each time. What is unknown is never
+    remembered.
+    """
+
+    def __init__(
+        self, clients: Clients, feed: RevocationFeed, *, preset: Iterable[Client] = (), now: Callable[[], datetime]
+    ) -> None:
+        self._clients = clients
+        self._feed = feed
+        self._preset = {client.id: client for client in preset}
+        self._now = now
+        self._known: OrderedDict[str, tuple[Client, datetime]] = OrderedDict()
+
+    async def find(self, client_id: str) -> Client | None:
+        """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
+        if client_id in self._preset:
+            return self._preset[client_id]
+        if not client_id.startswith(CLIENT_ID_PREFIX):
+            return None
+        now, known = self._now(), self._known.get(client_id)
+        if known is not None and self._feed.is_trusted and now < known[1] and self._is_newest(known[0]):
+            return known[0]
+        client = await self._clients.find(client_id)
+        self._known.pop(client_id, None)
+        if client is not None:
+            self._known[client_id] = (client, now + _LIFE)
+            if len(self._known) > _BOUND:
+                self._known.popitem(last=False)
+        return client
+
+    def _is_newest(self, client: Client) -> bool:
+        """Changes and secrets raise one and the same epoch of the row; the feed tells of each."""
+        revoked = self._feed.revoked
+        return client.epoch >= max(revoked.client_epoch(client.id), revoked.secret_epoch(client.id))
