@@ -66,7 +66,6 @@ from service.tokens.verify import ForAnyAudience, TokenVerifier
 from service.web import admin, api_keys, auth, consents, docs, errors, health, openapi, setup, users, wellknown
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
-from service.web.cors import with_cors
 from service.web.direct import Direct
 from service.web.edge import Edge
 from service.web.health import Readiness
@@ -319,12 +318,12 @@ def create_app(settings: Settings) -> Edge:
             USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory),
         },
     )
-    outer = with_cors(direct, settings.server.cors_origins)
     return Edge(
-        outer,
+        direct,
         hot={VERIFY_PATH: VerifyEndpoint(gate, secure=settings.secure)},
         secure=settings.secure,
         max_body=settings.server.max_body,
+        origins=settings.server.cors_origins,
         resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
     )
 
