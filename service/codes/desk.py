@@ -62,7 +62,7 @@ class CodeDesk:
         code = self._mint.read(text)
         grant = await self._codes.take(code, life=CODE_LIFE, remembered=REMEMBERED)
         if grant is None:
-            await self._end(code, now=now)
+            await self.end(text, now=now)
             raise InvalidGrant(detail="the code is spent or expired")
         return grant
 
@@ -78,9 +78,10 @@ class CodeDesk:
             await self._ending.end_if_living(code.session_id, user_id=code.user_id, why="code in doubt", now=now)
             raise
         if is_replayed:
-            await self._end(code, now=now)
+            await self.end(text, now=now)
 
-    async def _end(self, code: Code, *, now: datetime) -> None:
-        """The code's session exists only if the code was redeemed before."""
+    async def end(self, text: str, *, now: datetime) -> None:
+        """End what this code has opened, which it has only if it was redeemed before."""
+        code = self._mint.read(text)
         if await self._ending.end_if_living(code.session_id, user_id=code.user_id, why="code replayed", now=now):
             _log.warning("authorization code replayed", user_id=code.user_id, session_id=code.session_id)

@@ -179,7 +179,7 @@ class DeviceDesk:
             case AuthorizationGrant():
                 return answer
             case Taken(user_id):
-                await self._end(code, user_id, now=now)
+                await self.end(device_code, user_id=user_id, now=now)
                 raise InvalidGrant(detail="the device code is spent")
             case Answer.PENDING:
                 raise AuthorizationPending
@@ -201,7 +201,13 @@ class DeviceDesk:
             await self._ending.end_if_living(code.session_id, user_id=user_id, why="device code in doubt", now=now)
             raise
         if is_replayed:
-            await self._end(code, user_id, now=now)
+            await self.end(device_code, user_id=user_id, now=now)
+
+    async def end(self, device_code: str, *, user_id: str, now: datetime) -> None:
+        """End what this code has opened, which it has only if it was redeemed before."""
+        code, why = self._mint.read(device_code), "device code replayed"
+        if await self._ending.end_if_living(code.session_id, user_id=user_id, why=why, now=now):
+            _log.warning(why, user_id=user_id, session_id=code.session_id)
 
     async def _get(self, user_code: str, address: str) -> DeviceRequest:
         request = await self.find(user_code, address=address)
@@ -212,11 +218,6 @@ class DeviceDesk:
     async def _decide(self, request: DeviceRequest, grant: AuthorizationGrant | None) -> None:
         if not await self._requests.decide(request, grant, life=LIFE):
             raise Conflict(public="This code has been used already.")
-
-    async def _end(self, code: DeviceCode, user_id: str, *, now: datetime) -> None:
-        why = "device code replayed"
-        if await self._ending.end_if_living(code.session_id, user_id=user_id, why=why, now=now):
-            _log.warning(why, user_id=user_id, session_id=code.session_id)
 
 
 def parse_user_code(text: str) -> str | None:

@@ -9,7 +9,10 @@ from service.sessions.refresh_token import RefreshToken
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What is kept of a family so that the common refresh reads no SQL. All instants are absolute."""
+    """What is kept of a family so that the common refresh reads no SQL. All instants are absolute.
+
+    `audience` empty means the service's own.
+    """
 
     id: str
     user_id: str
@@ -21,6 +24,7 @@ class Family:
     amr: tuple[str, ...]
     acr: str | None
     ends_at: datetime
+    audience: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

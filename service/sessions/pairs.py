@@ -1,14 +1,15 @@
 """Token pairs: what a sign-in and a refresh give out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from service.access.catalogue import Catalogue
 from service.accounts.account import User, Users
-from service.clients.client import FIRST_PARTY
+from service.clients.client import FIRST_PARTY, Client
+from service.codes.grant import AuthorizationGrant
 from service.identifiers import new_id
-from service.protocol.errors import InvalidLogin, InvalidScope
+from service.protocol.errors import InvalidGrant, InvalidLogin, InvalidScope
 from service.revocation.acts import Acts
 from service.sessions.families import Family, RefreshFamilies
 from service.sessions.refresh_token import RefreshToken, RefreshTokenMint
@@ -17,6 +18,8 @@ from service.sessions.session import Session, Sessions
 from service.tokens.issue import AccessTokenIssuer, IssuedToken
 
 MAX_USER_AGENT = 256
+OFFLINE = "offline_access"
+"""The scope of a grant that outlives the hosted sign-in in which it was made (OpenID Connect Core §11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class TokenPair:
     refresh_expires_in: timedelta
     session_id: str
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a client gets for a person's grant; the refresh token only if it may refresh."""
+
+    access: IssuedToken
+    user: User
+    refresh_token: str | None = field(default=None, repr=False)
 
 
 class TokenPairs:
@@ -90,24 +102,73 @@ class TokenPairs:
             user_agent=device.user_agent[:MAX_USER_AGENT],
             address=device.address,
         )
-        family = Family(
-            id=session.id,
-            user_id=user.id,
-            client_id=session.client_id,
-            scopes=session.scopes,
-            epoch=user.epoch,
-            client_epoch=0,
-            auth_time=now,
-            amr=amr,
-            acr=None,
-            ends_at=session.ends_at,
-        )
+        family = _family_of(session, epoch=user.epoch, client_epoch=0)
         await self._families.open(family, idle=self._idle)
         async with self._acts.begin(now) as act:
             if not await self._users.is_current(act.tx, user.id, user.epoch):
                 raise InvalidLogin(detail="the account has changed during the sign-in")
             await self._sessions.add(act.tx, session)
         return self._pair(family, 0, family.scopes, now=now)
+
+    async def open_granted(
+        self, grant: AuthorizationGrant, client: Client, *, with_refresh: bool, audience: tuple[str, ...], now: datetime
+    ) -> Granted:
+        """The session that a person has granted to a client, with its tokens; the access token for `audience`.
+
+        Raises `InvalidGrant` when the account has changed or the hosted sign-in has ended since the grant, `Conflict`
+        when the grant was redeemed before: the session's id was fixed with it, and the ledger takes it once. Raises
+        `StoreUnavailable`.
+        """
+        user, ends_at = await self._grantor(grant, with_refresh=with_refresh, now=now)
+        session = Session(
+            id=grant.session_id,
+            user_id=user.id,
+            client_id=client.id,
+            scopes=grant.scopes,
+            created_at=now,
+            auth_time=grant.auth_time,
+            amr=grant.amr,
+            acr=grant.acr,
+            ends_at=ends_at,
+            last_used_at=now,
+            user_agent=grant.user_agent[:MAX_USER_AGENT],
+            address=grant.address,
+            audience=grant.audience,
+            parent_id=grant.parent_id,
+            offline=with_refresh and OFFLINE in grant.scopes,
+        )
+        family = _family_of(session, epoch=user.epoch, client_epoch=client.epoch)
+        if with_refresh:
+            await self._families.open(family, idle=client.metadata.refresh_idle or self._idle)
+        async with self._acts.begin(now) as act:
+            if not await self._users.is_current(act.tx, user.id, user.epoch):
+                raise InvalidGrant(detail="the account has changed since the grant")
+            if grant.parent_id is not None and not await self._sessions.is_living(act.tx, grant.parent_id, now=now):
+                raise InvalidGrant(detail="the hosted sign-in has ended since the grant")
+            await self._sessions.add(act.tx, session)
+        access = self.access(family, session.scopes, audience, client=client, userinfo=_userinfo(grant), now=now)
+        return Granted(access, user, self._refresh_token(family, 0) if with_refresh else None)
+
+    async def _grantor(self, grant: AuthorizationGrant, *, with_refresh: bool, now: datetime) -> tuple[User, datetime]:
+        """Who granted, and when what was granted ends: with the hosted sign-in, unless it is for offline."""
+        ends_at = now + self._absolute
+        if grant.parent_id is None:
+            user = await self._users.find(grant.user_id)
+        else:
+            parent = await self._sessions.find_standing(grant.parent_id)
+            user = None if parent is None else parent.user
+            if parent is not None and not (with_refresh and OFFLINE in grant.scopes):
+                ends_at = min(ends_at, parent.session.ends_at)
+        if user is None or user.id != grant.user_id or not user.active or user.epoch != grant.epoch or ends_at <= now:
+            raise InvalidGrant(detail="the account or its sign-in has changed since the grant")
+        return user, ends_at
+
+    async def rotate(self, refresh_token: str, client: Client, *, now: datetime) -> tuple[Family, str]:
+        """The family of a client's refresh token, and the successor of the token. Raises `InvalidGrant`,
+        `StoreUnavailable`."""
+        idle = client.metadata.refresh_idle
+        outcome = await self._rotation.rotate(self._mint.read(refresh_token), client_id=client.id, now=now, idle=idle)
+        return outcome.family, self._refresh_token(outcome.family, outcome.generation)
 
     async def refresh(
         self, refresh_token: str, *, client_id: str, asked: Iterable[str] | None, now: datetime
@@ -125,8 +186,18 @@ class TokenPairs:
         """What a genuine refresh token names. Raises `InvalidGrant`."""
         return self._mint.read(refresh_token)
 
-    def _pair(self, family: Family, generation: int, scopes: frozenset[str], *, now: datetime) -> TokenPair:
-        access = self._issuer.issue(
+    def access(
+        self,
+        family: Family,
+        scopes: frozenset[str],
+        audience: tuple[str, ...],
+        *,
+        client: Client | None = None,
+        userinfo: Iterable[str] = (),
+        now: datetime,
+    ) -> IssuedToken:
+        """An access token of a session, with the client's own life if it has one."""
+        return self._issuer.issue(
             subject=family.user_id,
             client_id=family.client_id,
             scopes=scopes,
@@ -137,15 +208,45 @@ class TokenPairs:
             amr=family.amr,
             acr=family.acr,
             not_after=family.ends_at,
+            audience=audience,
+            life=None if client is None else client.metadata.access_life,
+            userinfo=userinfo,
             now=now,
         )
+
+    def _pair(self, family: Family, generation: int, scopes: frozenset[str], *, now: datetime) -> TokenPair:
         return TokenPair(
-            access=access,
-            refresh_token=self._mint.issue(RefreshToken(family.user_id, family.id, generation)),
+            access=self.access(family, scopes, family.audience, now=now),
+            refresh_token=self._refresh_token(family, generation),
             refresh_expires_in=min(self._idle, family.ends_at - now),
             session_id=family.id,
             user_id=family.user_id,
         )
+
+    def _refresh_token(self, family: Family, generation: int) -> str:
+        return self._mint.issue(RefreshToken(family.user_id, family.id, generation))
+
+
+def _family_of(session: Session, *, epoch: int, client_epoch: int) -> Family:
+    return Family(
+        id=session.id,
+        user_id=session.user_id,
+        client_id=session.client_id,
+        scopes=session.scopes,
+        epoch=epoch,
+        client_epoch=client_epoch,
+        auth_time=session.auth_time,
+        amr=session.amr,
+        acr=session.acr,
+        ends_at=session.ends_at,
+        audience=session.audience,
+    )
+
+
+def _userinfo(grant: AuthorizationGrant) -> Iterable[str]:
+    """What the `claims` parameter asks the UserInfo endpoint for."""
+    named = grant.claims.get("userinfo")
+    return named if isinstance(named, Mapping) else ()
 
 
 def _narrowed(held: frozenset[str], asked: Iterable[str] | None) -> frozenset[str]:

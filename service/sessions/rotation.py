@@ -4,12 +4,13 @@ The engine decides in one atomic step. When it cannot be sure (Redis was lost, r
 changed) SQL is asked once, the family is stamped anew, and the engine decides again.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
 
 from gatepost.revocation import RevocationSet
-from service.access.catalogue import Catalogue
+from service.access.catalogue import OPENID, Catalogue
 from service.clients.client import FIRST_PARTY
 from service.protocol.errors import InvalidGrant, StoreUnavailable
 from service.sessions.ending import SessionEnding
@@ -32,7 +33,10 @@ _ATTEMPTS = 3
 
 
 class Rotation:
-    """Trades a refresh token for its successor. `grace` is how long the same token may come again; 0 is strict."""
+    """Trades a refresh token for its successor. `grace` is how long the same token may come again; 0 is strict.
+
+    `idle` is that of clients without one of their own; `preset` are the ids of clients that are no rows.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Rotation:
         *,
         grace: timedelta,
         idle: timedelta,
+        preset: Collection[str] = (),
     ) -> None:
         self._families = families
         self._sessions = sessions
@@ -54,9 +59,12 @@ class Rotation:
         self._catalogue = catalogue
         self._grace = grace
         self._idle = idle
+        self._without_row = frozenset({FIRST_PARTY, *preset})
 
-    async def rotate(self, presented: RefreshToken, *, client_id: str, now: datetime) -> Rotated | Repeated:
-        """The family and the generation of the successor.
+    async def rotate(
+        self, presented: RefreshToken, *, client_id: str, now: datetime, idle: timedelta | None = None
+    ) -> Rotated | Repeated:
+        """The family and the generation of the successor. `idle` is the client's own.
 
         Any number of racing calls agree on one successor. Raises `InvalidGrant`; after reuse the session has ended,
         with its access tokens, before this returns. Raises `StoreUnavailable`.
@@ -70,7 +78,7 @@ class Rotation:
                 epoch=self._revoked.user_epoch(presented.user_id),
                 client_epoch=self._revoked.client_epoch(client_id),
                 grace=self._grace,
-                idle=self._idle,
+                idle=idle or self._idle,
             )
             match outcome:
                 case Rotated(family, generation):
@@ -101,7 +109,7 @@ class Rotation:
         reached = await self._families.find_generation(presented.user_id, presented.family_id)
         if presented.generation < max(standing.session.floor, reached or 0):
             return None
-        return family, min(family.ends_at, standing.session.last_used_at + self._idle)
+        return family, min(family.ends_at, standing.session.last_used_at + self._idle_of(standing))
 
     async def _hold_against_sql(self, presented: RefreshToken, *, client_id: str, now: datetime) -> None:
         standing = await self._sessions.find_standing(presented.family_id)
@@ -113,7 +121,8 @@ class Rotation:
         session = standing.session
         generation = max(session.floor, presented.generation)
         reached_at = session.floor_at if generation == session.floor else None
-        await self._families.restore(family, generation=generation, reached_at=reached_at, idle=self._idle)
+        idle = self._idle_of(standing)
+        await self._families.restore(family, generation=generation, reached_at=reached_at, idle=idle)
 
     def _living_family(
         self, standing: SessionStanding | None, presented: RefreshToken, *, now: datetime
@@ -123,22 +132,28 @@ class Rotation:
         session, user, client = standing.session, standing.user, standing.client
         if session.user_id != presented.user_id or session.ended_at is not None:
             return None
-        if session.client_id != FIRST_PARTY and (client is None or not client.active):
+        if session.client_id not in self._without_row and (client is None or not client.active):
             return None
-        if now >= min(session.ends_at, session.last_used_at + self._idle):
+        if now >= min(session.ends_at, session.last_used_at + self._idle_of(standing)):
             return None
+        scopes = session.scopes & (self._catalogue.effective(user.roles, user.scopes) | OPENID.keys())
         return Family(
             id=session.id,
             user_id=user.id,
             client_id=session.client_id,
-            scopes=session.scopes & self._catalogue.effective(user.roles, user.scopes),
+            scopes=scopes if client is None else scopes & (client.scopes | OPENID.keys()),
             epoch=user.epoch,
             client_epoch=client.epoch if client is not None else 0,
             auth_time=session.auth_time,
             amr=session.amr,
             acr=session.acr,
             ends_at=session.ends_at,
+            audience=session.audience,
         )
+
+    def _idle_of(self, standing: SessionStanding) -> timedelta:
+        own = None if standing.client is None else standing.client.metadata.refresh_idle
+        return own or self._idle
 
     async def _end_for_reuse(self, presented: RefreshToken, current: int, *, now: datetime) -> None:
         _log.warning(

@@ -86,6 +86,7 @@ def _pack(family: Family) -> str:
         sorted(family.scopes),
         family.amr,
         family.acr,
+        family.audience,
     ]
     return json.dumps(parts, separators=(",", ":"))
 
@@ -110,7 +111,7 @@ def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outc
 
 def _unpack(packed: bytes, presented: RefreshToken, client_id: str, epoch: int, client_epoch: int) -> Family | None:
     try:
-        auth_time, ends_at, scopes, amr, acr = json.loads(packed)
+        auth_time, ends_at, scopes, amr, acr, *since = json.loads(packed)
         return Family(
             id=presented.family_id,
             user_id=presented.user_id,
@@ -122,6 +123,7 @@ def _unpack(packed: bytes, presented: RefreshToken, client_id: str, epoch: int, 
             amr=tuple(amr),
             acr=acr,
             ends_at=from_micros(ends_at),
+            audience=tuple(since[0]) if since else (),  # a family of 0.1 has none
         )
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None  # written by another version of this service

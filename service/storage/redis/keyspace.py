@@ -19,7 +19,7 @@ Fields of a family. Times are whole microseconds since 1970, by the clock of Red
 
 | field | |
 |---|---|
-| `p` | what never changes, as JSON: `[auth_time, ends_at, [scopes], [amr], acr]`, written by this service |
+| `p` | what never changes, as JSON: `[auth_time, ends_at, [scopes], [amr], acr, [audience]]`, written by this service |
 | `c` | client id |
 | `a` | absolute end |
 | `d` | digest over `a`, `c` and `p`: a family that somebody else wrote is not believed |

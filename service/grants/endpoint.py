@@ -1,0 +1,43 @@
+"""The phases that every token request goes through, so that no grant can forget one (RFC 6749 §3.2)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from service.clients.authentication import ClientAuthentication
+from service.grants.request import Grant, TokenRequest, unrepeated
+from service.protocol.errors import UnauthorizedClient, UnsupportedGrantType
+from service.protocol.form import Form
+
+_SHARED = ("grant_type", "client_id", "client_secret", "scope", "resource")
+
+
+class TokenEndpoint:
+    """Which grant → which client → may it → the grant → the answer. A grant is found by its `grant_type`."""
+
+    def __init__(self, authentication: ClientAuthentication, grants: Iterable[Grant]) -> None:
+        self._authentication = authentication
+        self._grants = {grant.grant_type: grant for grant in grants}
+
+    @property
+    def grant_types(self) -> tuple[str, ...]:
+        """What discovery tells."""
+        return tuple(sorted(self._grants))
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Every parameter that means something here; others are ignored (RFC 6749 §3.2)."""
+        return frozenset(_SHARED).union(*(grant.parameters for grant in self._grants.values()))
+
+    async def answer(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object]:
+        """The members of a successful answer. `authorizations` are the values of the Authorization field.
+
+        Raises the refusals of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 8707 §2, and `StoreUnavailable`.
+        """
+        grant = self._grants.get(form.get("grant_type"))
+        if grant is None:
+            raise UnsupportedGrantType
+        client = await self._authentication.check(form, authorizations, now)
+        if grant.grant_type not in client.metadata.grant_types:
+            raise UnauthorizedClient(detail=f"{client.id} is not registered for {grant.grant_type}")
+        request = TokenRequest(client, form, unrepeated(form.find_all("resource")), now)
+        return (await grant.redeem(request)).document()
