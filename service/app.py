@@ -18,11 +18,11 @@ from service.api_keys.keyring import ApiKeyring
 from service.authorize import AuthorizationDesk
 from service.authorize.hints import Hints
 from service.clients.authentication import ClientAuthentication
-from service.clients.directory import ClientDirectory, docs_client
-from service.clients.metadata import GRANT_TYPES
+from service.clients.directory import DOCS_CLIENT_ID, ClientDirectory, docs_client
 from service.clients.registry import ClientRegistry
 from service.codes.desk import CodeDesk
-from service.codes.text import CodeMint
+from service.codes.device import DeviceDesk
+from service.codes.text import CodeMint, DeviceCodeMint
 from service.consents.book import ConsentBook
 from service.credentials.api_key import ApiKeyCredential
 from service.credentials.basic import BasicCredential
@@ -31,6 +31,13 @@ from service.credentials.resolver import Resolver
 from service.crypto.jose import JoseForge
 from service.crypto.passwords import Argon2Passwords
 from service.crypto.sealing import Sealer
+from service.grants.authorization_code import AuthorizationCodeGrant
+from service.grants.client_credentials import ClientCredentialsGrant
+from service.grants.device_code import DeviceAuthorization, DeviceCodeGrant
+from service.grants.endpoint import TokenEndpoint
+from service.grants.person import PersonTokens
+from service.grants.refresh_token import RefreshTokenGrant
+from service.grants.resources import ResourceRule
 from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
 from service.logout import LogoutDesk, LogoutSender, LogoutTokens
@@ -47,7 +54,14 @@ from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import LONGEST_ACCESS_LIFE, Settings
 from service.signed_text import MacKey
-from service.storage.redis import RedisCodes, RedisLink, RedisRefreshFamilies, RedisRevocationEngine
+from service.storage.redis import (
+    RedisAttempts,
+    RedisCodes,
+    RedisDeviceRequests,
+    RedisLink,
+    RedisRefreshFamilies,
+    RedisRevocationEngine,
+)
 from service.storage.sql import (
     Database,
     SqlApiKeys,
@@ -71,9 +85,10 @@ from service.web.edge import Edge
 from service.web.health import Readiness
 from service.web.oauth import authorize, consent, logout, metadata, sign_in
 from service.web.oauth.browser import Browsers
-from service.web.oauth.errors import INTROSPECT, REVOKE, USERINFO
+from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
 from service.web.oauth.introspect import IntrospectEndpoint
 from service.web.oauth.revoke import RevokeEndpoint
+from service.web.oauth.token import FormEndpoint
 from service.web.oauth.userinfo import UserInfoEndpoint
 from service.web.rooms import Rooms
 from service.web.security import Gate
@@ -178,8 +193,12 @@ def build_house(settings: Settings) -> House:
         catalogue,
         grace=tokens.refresh_grace,
         idle=tokens.session_idle,
+        preset=[DOCS_CLIENT_ID],
     )
     mint = RefreshTokenMint([MacKey(secret.id, secret.derive("refresh tokens")) for secret in secrets])
+    access_tokens = AccessTokenIssuer(
+        keyring, issuer=settings.issuer, audience=settings.audience, life=tokens.access_life
+    )
     pairs = TokenPairs(
         acts,
         users,
@@ -187,7 +206,7 @@ def build_house(settings: Settings) -> House:
         families,
         rotation,
         mint,
-        AccessTokenIssuer(keyring, issuer=settings.issuer, audience=settings.audience, life=tokens.access_life),
+        access_tokens,
         catalogue,
         idle=tokens.session_idle,
         absolute=tokens.session_life,
@@ -207,13 +226,23 @@ def build_house(settings: Settings) -> House:
         CodeMint([MacKey(secret.id, secret.derive("authorization codes")) for secret in secrets]),
         ending,
     )
+    devices = DeviceDesk(
+        RedisDeviceRequests(link, prefix=settings.redis_prefix),
+        RedisAttempts(link, kind="device", prefix=settings.redis_prefix),
+        DeviceCodeMint([MacKey(secret.id, secret.derive("device codes")) for secret in secrets]),
+        ending,
+    )
+    id_tokens = IdTokens(keyring, issuer=settings.issuer, algorithms=keyring.published_algorithms)
+    authentication = ClientAuthentication(clients, registry)
+    resources = ResourceRule(settings.audience)
+    person = PersonTokens(pairs, id_tokens, users, resources)
     rooms = Rooms(
         acts=acts,
         directory=Directory(acts, users, SqlSetupLinks(database), passwords, policy, catalogue, ending),
         sign_in=sign_in,
         clients=registry,
         client_directory=clients,
-        client_authentication=ClientAuthentication(clients, registry),
+        client_authentication=authentication,
         consents=consent_book,
         api_keys=ApiKeyring(
             acts,
@@ -240,7 +269,20 @@ def build_house(settings: Settings) -> House:
         bearer=bearer,
         introspection=Introspection(issued, mint, rotation, issuer=settings.issuer),
         token_revocation=TokenRevocation(issued, mint, acts, sessions, ending),
-        id_tokens=IdTokens(keyring, issuer=settings.issuer, algorithms=keyring.published_algorithms),
+        tokens=TokenEndpoint(
+            authentication,
+            [
+                AuthorizationCodeGrant(codes, person),
+                RefreshTokenGrant(pairs, person),
+                ClientCredentialsGrant(access_tokens, resources),
+                DeviceCodeGrant(devices, person),
+            ],
+        ),
+        devices=devices,
+        device_authorization=DeviceAuthorization(
+            authentication, devices, resources, page=f"{settings.public_url}/device"
+        ),
+        id_tokens=id_tokens,
     )
     browser_keys = [secret.derive("hosted forms") for secret in secrets]
     return House(
@@ -291,7 +333,7 @@ def create_app(settings: Settings) -> Edge:
     app.state.metadata = metadata.describe(
         issuer=settings.issuer,
         public_url=settings.public_url,
-        grant_types=GRANT_TYPES,
+        grant_types=house.rooms.tokens.grant_types,
         algorithms=house.rooms.keyring.published_algorithms,
         scopes=Catalogue(scopes=settings.access.scopes, roles=settings.access.roles).names,
         locales=("en", "ar"),
@@ -313,6 +355,8 @@ def create_app(settings: Settings) -> Edge:
     direct = Direct(
         app,
         {
+            TOKEN: FormEndpoint(rooms.tokens),
+            DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization),
             INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection),
             REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation),
             USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory),

@@ -99,6 +99,12 @@ class BrowserSettings(Group):
     default_mode: Literal["json", "cookie"] = Field(
         "json", description="What /auth/login answers with when `mode` is not asked for."
     )
+    session_idle: Span = Field(
+        timedelta(hours=12), ge=timedelta(minutes=1), description="A sign-in at the hosted pages ends after this rest."
+    )
+    session_life: Span = Field(
+        timedelta(days=14), ge=timedelta(minutes=1), description="A sign-in at the hosted pages ends after this long."
+    )
 
 
 class LogSettings(Group):

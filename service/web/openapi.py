@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
+from service.web.oauth import openapi_parts as oauth
 from service.web.openapi_parts import (
     ABOUT,
     PROBLEM,
@@ -45,12 +46,13 @@ def _build(app: FastAPI, kinds: Part) -> Part:
     for route, operation in _operations(app, document):
         _complete(operation, route, kinds)
     document["paths"][VERIFY_PATH] = {"get": verify_operation(_padlock(Door(frozenset(), ANY), kinds))}
+    document["paths"] |= oauth.operations()
     components = document["components"]
     components["securitySchemes"] = kinds
-    components["responses"] = shared_responses()
+    components["responses"] = shared_responses() | oauth.shared_responses()
     for fastapis_own in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(fastapis_own, None)
-    components["schemas"]["Problem"] = PROBLEM
+    components["schemas"] |= {"Problem": PROBLEM, oauth.ERROR_NAME: oauth.ERROR}
     return document
 
 

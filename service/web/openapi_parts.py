@@ -13,8 +13,9 @@ password or a client id and secret (basic), or an API key. Each operation says w
 needs. Two credentials in one request are refused.
 
 Every refusal is a problem document (RFC 9457) with a stable `code` and the `request_id`, which is also in the field
-`X-Request-ID` of every answer. Lists are read with opaque cursors: pass `next` on as `cursor`. A request that a cookie
-speaks for carries `X-Gatepost-CSRF: 1` when it changes something."""
+`X-Request-ID` of every answer; at the endpoints of OAuth it is what that asks for (RFC 6749 §5.2). Lists are read with
+opaque cursors: pass `next` on as `cursor`. A request that a cookie speaks for carries `X-Gatepost-CSRF: 1` when it
+changes something."""
 
 TAGS = [
     {"name": name, "description": about}
@@ -25,6 +26,7 @@ TAGS = [
         "Administration: users": "People: what they may do, their passwords and sessions.",
         "Administration: clients": "Applications that call as themselves.",
         "Administration: signing keys": "The keys that access tokens are signed with.",
+        "OAuth": "For applications: tokens, metadata and who the person is (OAuth 2.1, OpenID Connect).",
         "For services": "What other services and reverse proxies ask.",
         "Health": "For whatever watches the process.",
     }.items()

@@ -13,8 +13,11 @@ from service.authorize import AuthorizationDesk
 from service.clients.authentication import ClientAuthentication
 from service.clients.directory import ClientDirectory
 from service.clients.registry import ClientRegistry
+from service.codes.device import DeviceDesk
 from service.consents.book import ConsentBook
 from service.credentials.bearer import BearerCredential
+from service.grants.device_code import DeviceAuthorization
+from service.grants.endpoint import TokenEndpoint
 from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
 from service.logout import LogoutDesk
@@ -53,6 +56,9 @@ class Rooms:
     bearer: BearerCredential
     introspection: Introspection
     token_revocation: TokenRevocation
+    tokens: TokenEndpoint
+    devices: DeviceDesk
+    device_authorization: DeviceAuthorization
     id_tokens: IdTokens
 
 

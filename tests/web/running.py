@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import httpx2
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import clock
@@ -15,6 +14,7 @@ from service.accounts.account import User
 from service.app import create_app
 from service.clients.client import Client
 from service.settings import Settings, load_settings
+from service.web.direct import Direct, DirectEndpoint
 from service.web.edge import Edge
 from service.web.rooms import Rooms
 from tests.servers.gatepost import PASSWORD, settings_for
@@ -34,15 +34,21 @@ class Web:
     def app(self) -> FastAPI:
         """The FastAPI application inside."""
         inner = self.edge._app
-        if isinstance(inner, CORSMiddleware):
-            inner = inner.app
-        assert isinstance(inner, FastAPI)
-        return inner
+        assert isinstance(inner, Direct)
+        assert isinstance(inner.app, FastAPI)
+        return inner.app
 
     @property
     def hot(self) -> Mapping[str, ASGIApp]:
         """What answers without FastAPI."""
         return self.edge._hot
+
+    @property
+    def direct(self) -> Mapping[str, DirectEndpoint]:
+        """What answers in front of FastAPI, behind the rules for origins."""
+        inner = self.edge._app
+        assert isinstance(inner, Direct)
+        return inner.endpoints
 
     @property
     def rooms(self) -> Rooms:

@@ -18,12 +18,7 @@ async def read_form(request: Request, fields: Collection[str]) -> dict[str, str]
     Raises `UnsupportedBody` for another type, `InvalidRequest` for a body of more than 16 KiB, bad UTF-8, a field that
     comes twice or that we did not ask for.
     """
-    _check_type(request)
-    raw = b""
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > LARGEST:
-            raise InvalidRequest(public="The form is too large.")
+    raw = await read_raw_form(request, LARGEST)
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=len(fields))
     except ValueError:
@@ -32,6 +27,17 @@ async def read_form(request: Request, fields: Collection[str]) -> dict[str, str]
     if len(dict(pairs)) != len(pairs) or len(found) != len(fields):
         raise InvalidRequest(public="The form could not be read.", detail="repeated or unknown fields")
     return found
+
+
+async def read_raw_form(request: Request, largest: int) -> bytes:
+    """The bytes of a form, unread. Raises `UnsupportedBody` for another type, `InvalidRequest` past `largest` bytes."""
+    _check_type(request)
+    raw = b""
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > largest:
+            raise InvalidRequest(public="The form is too large.")
+    return raw
 
 
 def _check_type(request: Request) -> None:

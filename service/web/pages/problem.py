@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from service.authorize.refusals import Expired, RedirectRefused, UnknownClient
 from service.protocol.errors import CsrfFailed, Delayed, InvalidRequest, NotFound, Refusal, TooManyAttempts
 from service.web.errors import render_refusal
 from service.web.pages.language import Locale, locale_of
@@ -34,6 +35,9 @@ _BY_REFUSAL: tuple[tuple[type[Refusal], Problem], ...] = (
     (Delayed, Problem.NOT_NOW),
     (CsrfFailed, Problem.FORGED),
     (NotFound, Problem.NOT_FOUND),
+    (UnknownClient, Problem.UNKNOWN_CLIENT),
+    (RedirectRefused, Problem.REDIRECT_REFUSED),
+    (Expired, Problem.EXPIRED),
     (UnsupportedBody, Problem.INVALID_REQUEST),
     (InvalidRequest, Problem.INVALID_REQUEST),
 )

@@ -1,0 +1,131 @@
+"""The endpoints of OAuth in the OpenAPI document: no FastAPI route describes them."""
+
+from typing import Any
+
+from service.web.oauth.errors import INTROSPECT, REVOKE, USERINFO
+
+Part = dict[str, Any]
+TAG = "OAuth"
+ERROR_NAME = "OAuthError"
+ERROR: Part = {
+    "type": "object",
+    "description": "Why a request was refused (RFC 6749 §5.2).",
+    "required": ["error", "error_description"],
+    "properties": {
+        "error": {"type": "string", "description": "A registered word for programs.", "examples": ["invalid_client"]},
+        "error_description": {"type": "string", "description": "One sentence for people."},
+    },
+}
+_CHALLENGE = {"WWW-Authenticate": {"description": "What is taken here.", "schema": {"type": "string"}}}
+_RETRY_AFTER = {"Retry-After": {"description": "In how many seconds to try again.", "schema": {"type": "integer"}}}
+_REFUSALS: dict[int, tuple[str, str, Part]] = {
+    400: ("OAuthBadRequest", "Malformed, or refused for the reason in `error`.", {}),
+    401: ("OAuthUnauthorized", "The client, or the token, is not valid.", _CHALLENGE),
+    403: ("OAuthForbidden", "The token lacks a scope.", _CHALLENGE),
+    413: ("OAuthTooLarge", "The body is too large.", {}),
+    415: ("OAuthUnsupportedBody", "The body is not a plain form.", {}),
+    503: ("OAuthUnavailable", "A store is away.", _RETRY_AFTER),
+}
+_CLIENT_FIELDS: Part = {
+    "client_id": {"type": "string", "description": "Only without the Authorization field."},
+    "client_secret": {"type": "string", "description": "Of a client that is registered for `client_secret_post`."},
+}
+_TOKEN_FIELDS: Part = {
+    "token": {"type": "string", "description": "An access or a refresh token."},
+    "token_type_hint": {"type": "string", "description": "Not needed: a token says what it is."},
+}
+
+
+def refusals(*statuses: int) -> Part:
+    """References to the shared responses in the dialect of OAuth."""
+    return {str(status): {"$ref": f"#/components/responses/{_REFUSALS[status][0]}"} for status in statuses}
+
+
+def shared_responses() -> Part:
+    """The responses that `refusals` leads to."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ERROR_NAME}"}}}
+    return {
+        name: {"description": about, "content": content, **({"headers": fields} if fields else {})}
+        for name, about, fields in _REFUSALS.values()
+    }
+
+
+def form_body(properties: Part, *required: str) -> Part:
+    """A request body that is a form; what proves the client may stand in it too."""
+    schema = {"type": "object", "required": list(required), "properties": {**properties, **_CLIENT_FIELDS}}
+    return {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}
+
+
+def operations() -> dict[str, Part]:
+    """Path to method to operation."""
+    userinfo = _userinfo()
+    return {
+        INTROSPECT: {"post": _introspect()},
+        REVOKE: {"post": _revoke()},
+        USERINFO: {
+            "get": {**userinfo, "operationId": "userinfo"},
+            "post": {**userinfo, "operationId": "userinfo_by_post"},
+        },
+    }
+
+
+def _introspect() -> Part:
+    words: dict[str, tuple[Part, str]] = {
+        "active": ({"type": "boolean"}, "Whether the token is good now; alone when it is not."),
+        "scope": ({"type": "string"}, "What it may do, space separated."),
+        "client_id": ({"type": "string"}, "To whom it was given."),
+        "sub": ({"type": "string"}, "Whose it is."),
+        "aud": ({"type": ["string", "array"], "items": {"type": "string"}}, "For whom it is."),
+        "exp": ({"type": "integer"}, "When it ends, in seconds of NumericDate."),
+    }
+    members = {name: {**kind, "description": about} for name, (kind, about) in words.items()}
+    schema = {"type": "object", "required": ["active"], "properties": members}
+    return {
+        "tags": [TAG],
+        "summary": "Is this token good?",
+        "description": "Token introspection (RFC 7662). A client may ask about its own tokens; with the scope "
+        '`tokens:introspect` about those of others. Everything else is `{"active": false}`.',
+        "operationId": "introspect",
+        "security": [{"basic": []}, {}],
+        "requestBody": form_body(_TOKEN_FIELDS, "token"),
+        "responses": {
+            "200": {
+                "description": "What the token says, or that it is not active.",
+                "content": {"application/json": {"schema": schema}},
+            },
+            **refusals(400, 401, 413, 415, 503),
+        },
+    }
+
+
+def _revoke() -> Part:
+    return {
+        "tags": [TAG],
+        "summary": "Give a token back",
+        "description": "Token revocation (RFC 7009). A refresh token ends with its whole grant, an access token alone. "
+        "The answer is the same when there was nothing to revoke.",
+        "operationId": "revoke",
+        "security": [{"basic": []}, {}],
+        "requestBody": form_body(_TOKEN_FIELDS, "token"),
+        "responses": {"200": {"description": "Nothing is left to revoke."}, **refusals(400, 401, 413, 415, 503)},
+    }
+
+
+def _userinfo() -> Part:
+    schema = {
+        "type": "object",
+        "required": ["sub"],
+        "properties": {"sub": {"type": "string", "description": "The person, as in the id_token."}},
+        "additionalProperties": True,
+    }
+    return {
+        "tags": [TAG],
+        "summary": "Who is the person behind this token?",
+        "description": "Claims of the person (OpenID Connect Core §5.3), by the scopes of the token. Needs the scope "
+        "`openid`, and a person's token.",
+        "security": [{"bearer": ["openid"]}],
+        "responses": {
+            "200": {"description": "The claims.", "content": {"application/json": {"schema": schema}}},
+            **refusals(400, 401, 403, 503),
+        },
+    }
