@@ -99,8 +99,8 @@ OAUTH = {
     ("POST", "/oauth2/device_authorization"): (400, "invalid_client"),
     ("POST", "/oauth2/introspect"): (401, "invalid_client"),
     ("POST", "/oauth2/revoke"): (400, "invalid_client"),
-    ("GET", "/oauth2/userinfo"): (401, "invalid_token"),
-    ("POST", "/oauth2/userinfo"): (401, "invalid_token"),
+    ("GET", "/userinfo"): (401, "invalid_token"),
+    ("POST", "/userinfo"): (401, "invalid_token"),
 }
 """What clients call, by proofs of their own: status and error for who brings none."""
 

@@ -27,7 +27,7 @@ from service.web.refusals import BodyTooLarge, MethodNotAllowed, UnsupportedBody
 from service.web.security import REALM, RESOURCE_METADATA
 
 TOKEN, DEVICE_AUTHORIZATION = "/oauth2/token", "/oauth2/device_authorization"
-INTROSPECT, REVOKE, USERINFO = "/oauth2/introspect", "/oauth2/revoke", "/oauth2/userinfo"
+INTROSPECT, REVOKE, USERINFO = "/oauth2/introspect", "/oauth2/revoke", "/userinfo"
 ENDPOINTS = frozenset({TOKEN, DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, USERINFO})
 """What programs call. The addresses of OAuth that are pages answer people."""
 

@@ -1,4 +1,4 @@
-"""`/oauth2/userinfo`: who the person behind an access token is (OpenID Connect Core §5.3)."""
+"""`/userinfo`: who the person behind an access token is (OpenID Connect Core §5.3)."""
 
 from collections.abc import Iterable
 
