@@ -34,14 +34,19 @@ class _Presented:
 
 
 class ClientAuthentication:
-    """Takes exactly one method of proof, and only the one that the client is registered for."""
+    """Takes exactly one method of proof; at the token endpoint only the one that the client is registered for."""
 
     def __init__(self, clients: KnownClients, secrets: Secrets) -> None:
         self._clients = clients
         self._secrets = secrets
 
-    async def check(self, form: Form, authorizations: Sequence[bytes], now: datetime) -> Client:
+    async def check(
+        self, form: Form, authorizations: Sequence[bytes], now: datetime, *, at_token_endpoint: bool = True
+    ) -> Client:
         """The client behind a request; a public one has proved nothing. `authorizations` are its Authorization fields.
+
+        What a client registers is its method for the token endpoint (RFC 7591 §2); elsewhere it may send its secret in
+        the other way too, as both are in the metadata (RFC 8414 §2).
 
         Raises `InvalidRequest` for two methods or two ids at once (§2.3), `InvalidClient` for every other reason alike,
         `StoreUnavailable`.
@@ -53,7 +58,7 @@ class ClientAuthentication:
                 raise InvalidClient(detail="unknown or disabled client, or one that has a secret")
         else:
             client = await self._secrets.authenticate(presented.client_id, presented.secret, now=now)
-        if client.metadata.auth_method != presented.method:
+        if at_token_endpoint and client.metadata.auth_method != presented.method:
             raise InvalidClient(detail=f"{presented.method} where {client.metadata.auth_method} is registered")
         return client
 

@@ -25,7 +25,7 @@ class IntrospectEndpoint:
         A public client has proved nothing and is refused (§2.1: the endpoint must not help to scan for tokens).
         """
         form, now = await read_form(scope, receive), clock.now()
-        client = await self._clients.check(form, authorizations(scope), now)
+        client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
         if not client.confidential:
             raise InvalidClient(detail="a public client may not introspect")
         return json_answer(await self._introspection.tell(form.get("token"), client=client, now=now))

@@ -22,6 +22,6 @@ class RevokeEndpoint:
         """200 once every worker has been told. Raises the refusals of `ClientAuthentication.check`,
         `StoreUnavailable`. `token_type_hint` is not needed: the token says what it is."""
         form, now = await read_form(scope, receive), clock.now()
-        client = await self._clients.check(form, authorizations(scope), now)
+        client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
         await self._revocation.revoke(form.get("token"), client=client, now=now)
         return Response(headers={"Cache-Control": "no-store"})
