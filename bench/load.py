@@ -11,6 +11,7 @@ import httptools
 Source = Callable[[int, bytes], bytes | None]
 """The next request of a connection, by its number and the body of the answer before (empty at first); None ends it."""
 
+CONNECTIONS = 32
 _PATIENCE = 10.0
 
 
@@ -75,7 +76,7 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-async def load(port: int, source: Source, *, seconds: float, connections: int = 32) -> Slice:
+async def load(port: int, source: Source, *, seconds: float, connections: int = CONNECTIONS) -> Slice:
     """Keep every connection busy until the time is over or its source ends.
 
     Raises `UnexpectedAnswer`, `TimeoutError`.
@@ -95,11 +96,13 @@ async def load(port: int, source: Source, *, seconds: float, connections: int = 
     return done
 
 
-def request(path: str, *, method: str = "GET", body: bytes = b"", **fields: str) -> bytes:
-    """The bytes of one request; `authorization="…"` becomes a field."""
+def request(
+    path: str, *, method: str = "GET", body: bytes = b"", kind: str = "application/json", **fields: str
+) -> bytes:
+    """The bytes of one request; `authorization="…"` becomes a field, `kind` is the type of the body."""
     named = {"host": "127.0.0.1", **{name.replace("_", "-"): value for name, value in fields.items()}}
     if body:
-        named |= {"content-type": "application/json", "content-length": str(len(body))}
+        named |= {"content-type": kind, "content-length": str(len(body))}
     head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 

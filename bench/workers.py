@@ -40,9 +40,9 @@ class Worker(ServerProcess):
         port = free_ports(1)[0]
         where = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
         lean = ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
-        self._run(["uvicorn", app, *where, *lean], folder, environ or {}, port=port)
+        self._run([sys.executable, "-m", "uvicorn", app, *where, *lean], folder, environ or {}, port=port)
 
-    def _run(self, module: Sequence[str], folder: Path, environ: Mapping[str, str], *, port: int) -> None:
+    def _run(self, command: Sequence[str], folder: Path, environ: Mapping[str, str], *, port: int) -> None:
         folder.mkdir()
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -50,7 +50,7 @@ class Worker(ServerProcess):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEPOST_")}
         paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk")])
         super().__init__(
-            [sys.executable, "-m", *module],
+            command,
             folder=folder,
             is_ready=self._is_alive,
             environ={**kept, **environ, "PYTHONPATH": paths},
@@ -90,4 +90,4 @@ class GatepostWorker(Worker):
     def __init__(self, folder: Path, environ: Mapping[str, str], *, port: int | None = None) -> None:
         port = port or free_ports(1)[0]
         here = {"GATEPOST_SERVER__HOST": "127.0.0.1", "GATEPOST_SERVER__PORT": str(port), "GATEPOST_VAR": str(folder)}
-        self._run(["service", "serve"], folder, {**environ, **here}, port=port)
+        self._run([sys.executable, "-m", "service", "serve"], folder, {**environ, **here}, port=port)
