@@ -5,13 +5,15 @@
     python3 run.py test [...]   run the test suite; what follows goes to pytest
     python3 run.py <command>    any other `gatepost` command, such as `python3 run.py users --help`
 
-Packages come exactly as locked, by hash, in `requirements/`. Only the first start takes time.
+Packages come exactly as locked, by hash, in `requirements/`. Only the first start takes time. The tests of pages
+also want Node 20, npm and Chromium. Where these are missing, those tests are left out, and it is said why.
 """
 
 import fcntl
 import hashlib
 import importlib.util
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -23,6 +25,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "gatepost.lock"
+NODE = ROOT / "tests" / "node"
+NODE_STAMP = NODE / "node_modules" / "gatepost.lock"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadscope"]
 
 
@@ -32,6 +37,8 @@ def main() -> None:
     arguments = sys.argv[1:] or ["serve"]
     testing = arguments[0] == "test"
     prepare("dev" if testing else "run")
+    if testing:
+        prepare_browser()
     command = [*PYTEST, *arguments[1:]] if testing else ["-m", "service", *arguments]
     os.chdir(ROOT)
     # The server takes this process over: Ctrl-C and kill reach it directly, and nothing is left behind.
@@ -99,8 +106,53 @@ def write_paths() -> None:
     command.chmod(0o755)
 
 
-def succeeds(*command: str) -> bool:
-    return subprocess.run(command, check=False).returncode == 0
+def prepare_browser() -> None:
+    """Bring what tests want beside Python. Nothing here ends the run: a test that lacks something is skipped."""
+    for why in (bring_node_packages(), bring_chromium()):
+        if why:
+            say(f"leaving out the tests that need it: {why}")
+
+
+def bring_node_packages() -> str:
+    """Bring `tests/node/node_modules` to the state of its lock; why not, when that cannot be."""
+    lock = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()
+    node = shutil.which("node")
+    if not node or not shutil.which("npm"):
+        return "there is no Node.js with npm"
+    told = subprocess.run([node, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    if int(told.lstrip("v").partition(".")[0] or 0) < 20:
+        return f"Node.js 20 or newer is needed; this is {told}"
+    if NODE_STAMP.exists() and NODE_STAMP.read_text() == lock:
+        return ""
+    say("installing the packages of tests/node")
+    if not succeeds("npm", "ci", "--ignore-scripts", "--loglevel", "error", folder=NODE):
+        return "npm could not install the packages of tests/node; what it says is above"
+    NODE_STAMP.parent.mkdir(exist_ok=True)
+    NODE_STAMP.write_text(lock)
+    return ""
+
+
+def bring_chromium() -> str:
+    """Have a Chromium: the system's, else on Debian its package; why not, when that cannot be."""
+    if any(map(shutil.which, CHROMIUM)):
+        return ""
+    try:
+        system = platform.freedesktop_os_release()["ID"]
+    except OSError:
+        system = sys.platform
+    if system != "debian" or os.geteuid() != 0:
+        return "there is no Chromium; only on Debian, as root, it is installed by itself"
+    say("installing Debian's chromium")
+    apt = ("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0")
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    if not succeeds(*apt, "update") or not succeeds(*apt, "install", "--yes", "--no-install-recommends", "chromium"):
+        return "there is no Chromium, and apt could not install it; what it says is above"
+    return ""
+
+
+def succeeds(*command: str, folder: Path | None = None) -> bool:
+    """Run a program that speaks on stderr alone: stdout is for whoever is started in the end."""
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode == 0
 
 
 def say(text: str) -> None:

@@ -6,9 +6,10 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -16,6 +17,7 @@ from sqlalchemy import make_url
 from service.app import House
 from service.settings import Settings, load_settings
 from service.storage.sql.migrations import upgrade
+from tests.node.programs import INSTALLED, find_chromium, run_program
 from tests.rooms import quiet_house
 from tests.servers.gatepost import settings_for
 from tests.servers.postgres import PostgresDatabases, PostgresServer, run_apart
@@ -230,3 +232,20 @@ async def other_house(settings: Settings, house: House) -> AsyncIterator[House]:
     """Another worker over the same stores."""
     async with quiet_house(settings) as other:
         yield other
+
+
+@pytest.fixture(scope="session")
+def node() -> Callable[..., Any]:
+    """`node("look.mjs", question)` runs a program of `tests/node` and gives its answer. Without Node, no test of it."""
+    if not INSTALLED.exists():
+        pytest.skip("Node 20 with the packages of tests/node is missing; `run.py test` says why")
+    return run_program
+
+
+@pytest.fixture(scope="session")
+def chromium(node: Callable[..., Any]) -> str:
+    """The browser's path, for a program of `tests/node`. Without it, no test of it."""
+    found = find_chromium()
+    if found is None:
+        pytest.skip("Chromium is missing; `run.py test` says why")
+    return found

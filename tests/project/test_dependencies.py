@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -61,6 +62,14 @@ def test_a_lock_satisfies_everything_that_pyproject_asks_for(lock: str) -> None:
         if wanted.name == OURS:
             continue
         assert version_of(have[canonicalize_name(wanted.name)]) in wanted.specifier, text
+
+
+def test_the_lock_of_node_holds_versions_and_hashes_and_no_address() -> None:
+    _, *packages = json.loads((ROOT / "tests" / "node" / "package-lock.json").read_text())["packages"].values()
+    assert len(packages) > 40
+    assert all({"version", "integrity"} <= package.keys() for package in packages)
+    assert [package["resolved"] for package in packages if "resolved" in package] == []
+    assert [package for package in packages if package.get("hasInstallScript")] == []
 
 
 @pytest.mark.parametrize("lock", ["prod", "dev"])

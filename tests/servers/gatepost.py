@@ -139,10 +139,10 @@ class ServedGatepost(ServerProcess):
         super().__init__(command, folder=folder, is_ready=lambda: is_alive(self.url), environ=self.environ)
 
 
-def is_alive(url: str) -> bool:
+def is_alive(url: str, path: str = "/livez") -> bool:
     """Whether a Gatepost answers at this address."""
     try:
-        with urllib.request.urlopen(f"{url}/livez", timeout=1) as answer:
+        with urllib.request.urlopen(f"{url}{path}", timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
