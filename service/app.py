@@ -83,7 +83,7 @@ from service.web.cookies import Cookies
 from service.web.direct import Direct
 from service.web.edge import Edge
 from service.web.health import Readiness
-from service.web.oauth import authorize, consent, logout, metadata, sign_in
+from service.web.oauth import authorize, consent, device, logout, metadata, sign_in
 from service.web.oauth.browser import Browsers
 from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
 from service.web.oauth.introspect import IntrospectEndpoint
@@ -341,7 +341,7 @@ def create_app(settings: Settings) -> Edge:
     errors.install(app)
     for room in (auth, users, consents, api_keys, admin, wellknown, metadata, health, setup):
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
-    for room in (authorize, sign_in, consent, logout):
+    for room in (authorize, sign_in, consent, device, logout):
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
     openapi.install(
         app,

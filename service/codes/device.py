@@ -20,7 +20,6 @@ from service.protocol.errors import (
     ExpiredToken,
     InvalidGrant,
     InvalidScope,
-    NotFound,
     SlowDown,
     StoreUnavailable,
     TooManyAttempts,
@@ -124,7 +123,7 @@ class DeviceDesk:
         for _ in range(_DRAWS):
             user_code = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
             if await self._requests.keep(request, user_code, life=LIFE, interval=INTERVAL):
-                return DeviceStart(text, f"{user_code[:4]}-{user_code[4:]}", LIFE, INTERVAL)
+                return DeviceStart(text, format_user_code(user_code), LIFE, INTERVAL)
         raise StoreUnavailable("redis", detail="every user code that was drawn is in use")
 
     async def find(self, user_code: str, *, address: str) -> DeviceRequest | None:
@@ -143,13 +142,12 @@ class DeviceDesk:
             await self._attempts.give_back(place)
         return request
 
-    async def approve(self, user_code: str, grant: AuthorizationGrant, *, address: str) -> None:
+    async def approve(self, request: DeviceRequest, grant: AuthorizationGrant) -> None:
         """The person's yes. Client, audience and session are the request's whatever `grant` says of them.
 
-        Raises `NotFound` for a user code that leads nowhere, `InvalidScope` when more is granted than was asked,
-        `Conflict` when somebody has decided meanwhile, `TooManyAttempts`, `StoreUnavailable`.
+        Raises `InvalidScope` when more is granted than was asked, `Conflict` when somebody has decided meanwhile or the
+        request has expired, `StoreUnavailable`.
         """
-        request = await self._get(user_code, address)
         if not grant.scopes <= request.scopes:
             raise InvalidScope(detail="more was granted than the device asked for")
         whole = replace(
@@ -163,9 +161,9 @@ class DeviceDesk:
         )
         await self._decide(request, whole)
 
-    async def deny(self, user_code: str, *, address: str) -> None:
+    async def deny(self, request: DeviceRequest) -> None:
         """The person's no. Raises as `approve`."""
-        await self._decide(await self._get(user_code, address), None)
+        await self._decide(request, None)
 
     async def poll(self, device_code: str, *, client_id: str, now: datetime) -> AuthorizationGrant:
         """What was granted to the device, once (RFC 8628 §3.4).
@@ -209,21 +207,20 @@ class DeviceDesk:
         if await self._ending.end_if_living(code.session_id, user_id=user_id, why=why, now=now):
             _log.warning(why, user_id=user_id, session_id=code.session_id)
 
-    async def _get(self, user_code: str, address: str) -> DeviceRequest:
-        request = await self.find(user_code, address=address)
-        if request is None:
-            raise NotFound(public="There is no such code, or it has expired.")
-        return request
-
     async def _decide(self, request: DeviceRequest, grant: AuthorizationGrant | None) -> None:
         if not await self._requests.decide(request, grant, life=LIFE):
-            raise Conflict(public="This code has been used already.")
+            raise Conflict(public="This code has been used already, or its time is over.")
 
 
 def parse_user_code(text: str) -> str | None:
     """The code that a person typed, in its one form; None for what cannot be one."""
     letters = "".join(letter for letter in text[:64].upper() if letter not in "- \t")
     return letters if len(letters) == _LENGTH and set(letters) <= set(_LETTERS) else None
+
+
+def format_user_code(user_code: str) -> str:
+    """A user code as devices and pages show it."""
+    return f"{user_code[:4]}-{user_code[4:]}"
 
 
 def _network(address: str) -> str:

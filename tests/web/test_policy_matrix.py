@@ -92,6 +92,10 @@ PUBLIC = {
     ("POST", "/sign-in"): 415,
     ("GET", "/consent"): 400,
     ("POST", "/consent"): 415,
+    ("GET", "/device"): 303,
+    ("POST", "/device"): 415,
+    ("GET", "/device/allowed"): 200,
+    ("GET", "/device/denied"): 200,
     ("GET", "/signed-out"): 200,
 }
 OAUTH = {

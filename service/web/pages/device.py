@@ -1,6 +1,6 @@
 """The pages on which a person lets a device in (RFC 8628 §3.3)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
 
@@ -36,10 +36,12 @@ def device_confirm_page(
     scopes: Iterable[str],
     descriptions: Mapping[str, str],
     account: str,
+    resources: Sequence[str] = (),
 ) -> Response:
     """Ask whether this is the person's own device: the defence against a code that somebody else sent (RFC 8628 §5.4).
 
-    The form posts `csrf`, `user_code` and `choice=allow` or `choice=deny` to `/device`.
+    The form posts `csrf`, `user_code` and `choice=allow` or `choice=deny` to `/device`. `resources` are the audiences
+    beyond our own.
     """
     return page(
         "device_confirm.html",
@@ -49,6 +51,7 @@ def device_confirm_page(
         client_name=client_name,
         scopes=scope_lines(scopes, descriptions, locale=locale),
         account=account,
+        resources=resources,
     )
 
 
