@@ -40,6 +40,6 @@ def authorizations(scope: Scope) -> list[bytes]:
 
 def json_answer(document: Mapping[str, object]) -> Response:
     """A 200 that nobody keeps (RFC 6749 §5.1)."""
-    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    body = json.dumps(dict(document), separators=(",", ":"), ensure_ascii=False).encode()
     fields = {"Cache-Control": "no-store", "Pragma": "no-cache"}
     return Response(body, media_type="application/json", headers=fields)
