@@ -90,6 +90,7 @@ from service.web.oauth.introspect import IntrospectEndpoint
 from service.web.oauth.revoke import RevokeEndpoint
 from service.web.oauth.token import FormEndpoint
 from service.web.oauth.userinfo import UserInfoEndpoint
+from service.web.pages import PageRoute
 from service.web.rooms import Rooms
 from service.web.security import Gate
 from service.web.verify import PATH as VERIFY_PATH
@@ -368,6 +369,7 @@ def create_app(settings: Settings) -> Edge:
         secure=settings.secure,
         max_body=settings.server.max_body,
         origins=settings.server.cors_origins,
+        unshared=[route.path for route in app.routes if isinstance(route, PageRoute)],
         resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
     )
 

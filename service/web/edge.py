@@ -3,7 +3,7 @@ hot endpoints, and the last net under everything."""
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 from typing import NamedTuple, Protocol
@@ -78,8 +78,8 @@ def rendered(headers: Iterable[Field], body: bytes, *, secure: bool) -> Rendered
 class Edge:
     """Wraps the whole application. `hot` maps exact paths to endpoints that no other layer needs to see.
 
-    `max_body` is the longest request body, in bytes. `origins` may read every answer. `resource_metadata` is the
-    address that Bearer challenges name.
+    `max_body` is the longest request body, in bytes. `origins` may read every answer but those at the paths of
+    `unshared`. `resource_metadata` is the address that Bearer challenges name.
     """
 
     def __init__(
@@ -90,11 +90,12 @@ class Edge:
         secure: bool,
         max_body: int,
         origins: Sequence[str] = (),
+        unshared: Collection[str] = (),
         resource_metadata: str | None = None,
     ) -> None:
         self._app = app
         self._is_shared = bool(origins)
-        self._within_origins = with_cors(self._serve, origins)
+        self._within_origins = with_cors(self._serve, origins, unshared)
         self._resource_metadata = resource_metadata
         self._hot = hot
         self._max_body = max_body
