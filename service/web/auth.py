@@ -9,10 +9,10 @@ from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
 from service.clients.client import FIRST_PARTY
-from service.protocol.errors import InvalidGrant, InvalidRequest, InvalidScope
+from service.protocol.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidScope
 from service.sessions.pairs import Device, TokenPair
 from service.web.rooms import House
-from service.web.security import SESSION, Gate, Route, authenticated, public
+from service.web.security import SESSION, Gate, Route, authenticated, is_application, public
 from service.web.shapes import Asked, LongText, Shown
 
 router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=Route)
@@ -131,7 +131,9 @@ async def logout(request: Request, response: Response, house: House, body: Logou
 async def logout_all(
     request: Request, response: Response, house: House, caller: Annotated[Principal, authenticated(schemes=SESSION)]
 ) -> None:
-    """Ends every session of the caller, this one too."""
+    """Ends every session of the caller, this one too. An application needs `account:write` for that."""
+    if is_application(caller) and "account:write" not in caller.scopes:
+        raise InsufficientScope({"account:write"})
     gate: Gate = request.app.state.gate
     await house.ending.end_all(caller.subject, why="logout everywhere", now=clock.now())
     if caller.scheme == "cookie":

@@ -23,6 +23,7 @@ from gatepost.guard import Guard, GuardedRoute, find_passed
 from gatepost.principal import Principal, Scheme
 from gatepost.scopes import is_scope
 from service import clock
+from service.clients.client import FIRST_PARTY
 from service.credentials.resolver import Presented, Resolver
 from service.protocol.errors import CredentialNotAllowed, CsrfFailed, InsufficientScope
 from service.protocol.query import find_values
@@ -142,6 +143,11 @@ def require(*scopes: str, schemes: tuple[Scheme, ...] = ANY) -> Security:
 def authenticated(*, schemes: tuple[Scheme, ...] = ANY) -> Security:
     """The dependency of a route that any good credential of these kinds may call; gives the `Principal`."""
     return Security(Door(frozenset(), schemes))
+
+
+def is_application(caller: Principal) -> bool:
+    """Whether an application calls, with what a person has granted it, and not the person."""
+    return caller.kind == "user" and caller.client_id not in (None, FIRST_PARTY)
 
 
 async def _everyone() -> None:

@@ -11,7 +11,7 @@ from service import clock
 from service.sessions.session import Session
 from service.web.paging import Cursor, Limit, paged
 from service.web.rooms import House
-from service.web.security import SESSION, Route, authenticated, require
+from service.web.security import SESSION, Route, authenticated, is_application, require
 from service.web.shapes import Asked, LongText, Page, Shown
 
 router = APIRouter(prefix="/users/me", tags=["Your account"], route_class=Route)
@@ -55,7 +55,8 @@ class PasswordChange(Asked):
 
 @router.get("", summary="Who am I", response_model_exclude_none=True)
 async def me(house: House, caller: Annotated[Principal, authenticated()]) -> Me:
-    """What the presented credential stands for: any kind, any scopes."""
+    """What the presented credential stands for: any kind, any scopes. An application is told of the person no more
+    than they allowed it: the name with `profile`, the address with `email`, the roles with `account:read`."""
     shown = Me(
         sub=caller.subject,
         kind=caller.kind,
@@ -68,7 +69,14 @@ async def me(house: House, caller: Annotated[Principal, authenticated()]) -> Me:
     if caller.kind == "client":
         return shown
     user = await house.directory.get(caller.subject)
-    return shown.model_copy(update={"username": user.username, "email": user.email, "roles": sorted(user.roles)})
+    account = {
+        "username": ("profile", user.username),
+        "email": ("email", user.email),
+        "roles": ("account:read", sorted(user.roles)),
+    }
+    everything = not is_application(caller)
+    told = {name: value for name, (scope, value) in account.items() if everything or scope in caller.scopes}
+    return shown.model_copy(update=told)
 
 
 @router.get("/sessions", summary="List your sessions")
