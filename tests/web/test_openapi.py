@@ -17,7 +17,8 @@ from tests.web.running import Web, assert_problem, running_web
 from tests.web.test_policy_matrix import GUARDED, OAUTH, PUBLIC
 
 pytestmark = pytest.mark.anyio
-PAGES = {path for _, path in PUBLIC if path.startswith(("/setup", "/docs", "/static", "/openapi"))}
+_PAGES = ("/setup", "/docs", "/static", "/openapi", "/oauth2/", "/sign-in", "/consent", "/device", "/signed-out")
+PAGES = {path for _, path in PUBLIC if path.startswith(_PAGES)}
 Document = dict[str, Any]
 
 

@@ -1,8 +1,10 @@
 """The endpoints of OAuth in the OpenAPI document: no FastAPI route describes them."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from service.web.oauth.errors import INTROSPECT, REVOKE, USERINFO
+from service.clients.metadata import GRANT_TYPES
+from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
 
 Part = dict[str, Any]
 TAG = "OAuth"
@@ -25,6 +27,12 @@ _REFUSALS: dict[int, tuple[str, str, Part]] = {
     413: ("OAuthTooLarge", "The body is too large.", {}),
     415: ("OAuthUnsupportedBody", "The body is not a plain form.", {}),
     503: ("OAuthUnavailable", "A store is away.", _RETRY_AFTER),
+}
+_TEXT: Part = {"type": "string"}
+_NUMBER: Part = {"type": "integer"}
+_WISHES: Part = {
+    "scope": {"type": "string", "description": "What the token shall do, space separated; all it may when left out."},
+    "resource": {"type": "string", "description": "For which API it shall be (RFC 8707 §2); may come several times."},
 }
 _CLIENT_FIELDS: Part = {
     "client_id": {"type": "string", "description": "Only without the Authorization field."},
@@ -60,6 +68,8 @@ def operations() -> dict[str, Part]:
     """Path to method to operation."""
     userinfo = _userinfo()
     return {
+        TOKEN: {"post": _token()},
+        DEVICE_AUTHORIZATION: {"post": _device_authorization()},
         INTROSPECT: {"post": _introspect()},
         REVOKE: {"post": _revoke()},
         USERINFO: {
@@ -69,17 +79,76 @@ def operations() -> dict[str, Part]:
     }
 
 
+def _token() -> Part:
+    fields: Part = {
+        "grant_type": {"type": "string", "enum": list(GRANT_TYPES)},
+        "code": {"type": "string", "description": "Of `authorization_code`, with `code_verifier` and `redirect_uri`."},
+        "redirect_uri": {"type": "string", "description": "As it was sent to the authorization endpoint."},
+        "code_verifier": {"type": "string", "description": "Of the `code_challenge` (RFC 7636 §4.1)."},
+        "refresh_token": {"type": "string", "description": "Of `refresh_token`; the answer has its successor."},
+        "device_code": {"type": "string", "description": "Of the device grant (RFC 8628 §3.4)."},
+        **_WISHES,
+    }
+    answered = {
+        "access_token": (_TEXT, "For the Authorization field: `Bearer …`."),
+        "token_type": (_TEXT, "Always `Bearer`."),
+        "expires_in": (_NUMBER, "How long the access token lives, in seconds."),
+        "scope": (_TEXT, "What was granted, space separated."),
+        "refresh_token": (_TEXT, "For clients that may refresh."),
+        "id_token": (_TEXT, "Who signed in, where `openid` was granted."),
+    }
+    return {
+        "tags": [TAG],
+        "summary": "Trade a grant for tokens",
+        "description": "The token endpoint (RFC 6749 §3.2) of every grant.",
+        "operationId": "token",
+        "security": [{"basic": []}, {}],
+        "requestBody": form_body(fields, "grant_type"),
+        "responses": {
+            "200": _document("The tokens.", answered, "access_token", "token_type", "expires_in", "scope"),
+            **refusals(400, 401, 413, 415, 503),
+        },
+    }
+
+
+def _device_authorization() -> Part:
+    answered = {
+        "device_code": (_TEXT, "For the device, to ask for its tokens with."),
+        "user_code": (_TEXT, "For the person, to type."),
+        "verification_uri": (_TEXT, "Where the person types it."),
+        "verification_uri_complete": (_TEXT, "The same with the code in it, as for a picture to scan."),
+        "expires_in": (_NUMBER, "How long both codes live, in seconds."),
+        "interval": (_NUMBER, "How long to wait between two askings, in seconds."),
+    }
+    return {
+        "tags": [TAG],
+        "summary": "Begin on a device",
+        "description": "Device authorization (RFC 8628 §3.1), for what has no browser or keyboard.",
+        "operationId": "device_authorization",
+        "security": [{"basic": []}, {}],
+        "requestBody": form_body(_WISHES),
+        "responses": {
+            "200": _document("What to show to the person.", answered, *answered),
+            **refusals(400, 401, 413, 415, 503),
+        },
+    }
+
+
+def _document(about: str, members: Mapping[str, tuple[Part, str]], *always: str) -> Part:
+    properties = {name: {**kind, "description": text} for name, (kind, text) in members.items()}
+    schema = {"type": "object", "required": list(always), "properties": properties}
+    return {"description": about, "content": {"application/json": {"schema": schema}}}
+
+
 def _introspect() -> Part:
     words: dict[str, tuple[Part, str]] = {
         "active": ({"type": "boolean"}, "Whether the token is good now; alone when it is not."),
-        "scope": ({"type": "string"}, "What it may do, space separated."),
-        "client_id": ({"type": "string"}, "To whom it was given."),
-        "sub": ({"type": "string"}, "Whose it is."),
+        "scope": (_TEXT, "What it may do, space separated."),
+        "client_id": (_TEXT, "To whom it was given."),
+        "sub": (_TEXT, "Whose it is."),
         "aud": ({"type": ["string", "array"], "items": {"type": "string"}}, "For whom it is."),
-        "exp": ({"type": "integer"}, "When it ends, in seconds of NumericDate."),
+        "exp": (_NUMBER, "When it ends, in seconds of NumericDate."),
     }
-    members = {name: {**kind, "description": about} for name, (kind, about) in words.items()}
-    schema = {"type": "object", "required": ["active"], "properties": members}
     return {
         "tags": [TAG],
         "summary": "Is this token good?",
@@ -89,10 +158,7 @@ def _introspect() -> Part:
         "security": [{"basic": []}, {}],
         "requestBody": form_body(_TOKEN_FIELDS, "token"),
         "responses": {
-            "200": {
-                "description": "What the token says, or that it is not active.",
-                "content": {"application/json": {"schema": schema}},
-            },
+            "200": _document("What the token says, or that it is not active.", words, "active"),
             **refusals(400, 401, 413, 415, 503),
         },
     }
