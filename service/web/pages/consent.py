@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from service.access.catalogue import BUILT_IN
+from service.access.catalogue import BUILT_IN, OPENID
 from service.clients.client import Client
 from service.web.pages.language import Locale
 from service.web.pages.page import page, place_of, policy_of
@@ -69,6 +69,5 @@ def scope_lines(scopes: Iterable[str], descriptions: Mapping[str, str], *, local
 
 def _words(scope: str, described: str, locale: Locale) -> str:
     key = f"scope.{scope}"
-    if key in locale and described == BUILT_IN.get(scope, ""):
-        return locale.plain(key)
-    return described
+    is_ours = described in ("", OPENID.get(scope), BUILT_IN.get(scope))
+    return locale.plain(key) if is_ours and key in locale else described
