@@ -156,7 +156,7 @@ def build_house(settings: Settings) -> House:
     policy = PasswordPolicy(minimum=settings.passwords.minimum_length)
     sealer = Sealer(secrets)
     forge = JoseForge(sealer)
-    stored_clients = SqlClients(database)
+    stored_clients, stored_consents = SqlClients(database), SqlConsents(database)
     clients = ClientDirectory(
         stored_clients, feed, preset=[docs_client(settings.public_url, catalogue.names)], now=clock.now
     )
@@ -209,6 +209,7 @@ def build_house(settings: Settings) -> House:
         mint,
         access_tokens,
         catalogue,
+        stored_consents,
         idle=tokens.session_idle,
         absolute=tokens.session_life,
     )
@@ -221,7 +222,7 @@ def build_house(settings: Settings) -> House:
         BasicCredential(sign_in, registry, feed, catalogue),
         bearer,
     )
-    consent_book = ConsentBook(acts, SqlConsents(database), ending)
+    consent_book = ConsentBook(acts, stored_consents, ending)
     codes = CodeDesk(
         RedisCodes(link, prefix=settings.redis_prefix),
         CodeMint([MacKey(secret.id, secret.derive("authorization codes")) for secret in secrets]),

@@ -110,6 +110,7 @@ class AuthorizationDesk:
                 claims=request.claims,
                 user_agent=device.user_agent,
                 address=device.address,
+                on_consent="consent" in request.prompt or not request.client.metadata.skips_consent,
             )
         )
         return self._with_issuer(request.target, {"code": code})

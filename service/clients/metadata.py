@@ -83,8 +83,8 @@ def checked_metadata(metadata: ClientMetadata, *, confidential: bool) -> ClientM
 def _check_all(field: str, uris: tuple[str, ...], checked: Callable[[str, str], str]) -> None:
     if len(uris) > MAX_URIS:
         raise Invalid(field, f"There are at most {MAX_URIS} of these.")
-    for uri in uris:
-        checked(field, uri)
+    for place, uri in enumerate(uris):
+        checked(f"{field}/{place}", uri)
 
 
 def _check_method(method: str, *, confidential: bool) -> None:

@@ -14,7 +14,7 @@ class AuthorizationGrant:
     authorization endpoint, None when it was left out there. `code_challenge` is of the method S256 (RFC 7636 §4.2), and
     empty for a device. `audience` empty means the service's own. `claims` is the checked request parameter of that name
     (OpenID Connect Core §5.5). `parent_id` is the hosted sign-in in which the person said yes; `epoch` the person's
-    epoch then.
+    epoch then. `on_consent` says that it rests on a remembered consent: withdrawn meanwhile, nothing is redeemed.
     """
 
     user_id: str
@@ -33,3 +33,4 @@ class AuthorizationGrant:
     claims: Mapping[str, object] = field(default_factory=dict)
     user_agent: str = ""
     address: str = ""
+    on_consent: bool = False

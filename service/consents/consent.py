@@ -44,6 +44,10 @@ class Consents(Protocol):
         Raises `NotFound` when there is no such person.
         """
 
+    async def find_in(self, tx: Transaction, user_id: str, client_id: str) -> Consent | None:
+        """The same as this transaction sees it, which holds the person already (`Users.is_current`): who withdraws
+        waits for its end."""
+
     async def page(self, *, user_id: str, after: str, limit: int) -> Sequence[Consent]:
         """One person's consents in order of client id, past `after`."""
 

@@ -49,10 +49,13 @@ def _check_client(grant: AuthorizationGrant, client: Client) -> None:
 
 
 def _check_redirect(grant: AuthorizationGrant, sent: str | None, client: Client) -> None:
-    """The same as at the authorization endpoint, to the letter; where that had none, none or the registered one."""
+    """The same as at the authorization endpoint, to the letter; where that had none, none or the registered one. One
+    that is not registered any more gets nothing."""
     may_be = {grant.redirect_uri} if grant.redirect_uri is not None else {None, *client.metadata.redirect_uris}
     if sent not in may_be:
         raise InvalidGrant(detail="another redirect_uri than at the authorization endpoint")
+    if grant.redirect_uri is not None and not client.metadata.redirect_matches(grant.redirect_uri):
+        raise InvalidGrant(detail="the redirect_uri is not registered any more")
 
 
 def _check_verifier(grant: AuthorizationGrant, verifier: str | None) -> None:

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from service.access.catalogue import Catalogue
+from service.access.catalogue import OPENID, Catalogue
 from service.accounts.account import User, Users
 from service.clients.client import FIRST_PARTY, Client
 from service.codes.grant import AuthorizationGrant
+from service.consents.consent import Consents
 from service.identifiers import new_id
+from service.ledger import Transaction
 from service.protocol.errors import InvalidGrant, InvalidLogin, InvalidScope
 from service.revocation.acts import Acts
 from service.sessions.families import Family, RefreshFamilies
@@ -63,6 +65,7 @@ class TokenPairs:
         mint: RefreshTokenMint,
         issuer: AccessTokenIssuer,
         catalogue: Catalogue,
+        consents: Consents,
         *,
         idle: timedelta,
         absolute: timedelta,
@@ -75,6 +78,7 @@ class TokenPairs:
         self._mint = mint
         self._issuer = issuer
         self._catalogue = catalogue
+        self._consents = consents
         self._idle = idle
         self._absolute = absolute
 
@@ -115,16 +119,16 @@ class TokenPairs:
     ) -> Granted:
         """The session that a person has granted to a client, with its tokens; the access token for `audience`.
 
-        Raises `InvalidGrant` when the account has changed or the hosted sign-in has ended since the grant, `Conflict`
-        when the grant was redeemed before: the session's id was fixed with it, and the ledger takes it once. Raises
-        `StoreUnavailable`.
+        What the client may no longer have is left out. Raises `InvalidGrant` when the account has changed, the hosted
+        sign-in has ended or the consent was withdrawn since the grant, `Conflict` when the grant was redeemed before:
+        the session's id was fixed with it, and the ledger takes it once. Raises `StoreUnavailable`.
         """
         user, ends_at = await self._grantor(grant, with_refresh=with_refresh, now=now)
         session = Session(
             id=grant.session_id,
             user_id=user.id,
             client_id=client.id,
-            scopes=grant.scopes,
+            scopes=grant.scopes & (client.scopes | OPENID.keys()),
             created_at=now,
             auth_time=grant.auth_time,
             amr=grant.amr,
@@ -145,6 +149,8 @@ class TokenPairs:
                 raise InvalidGrant(detail="the account has changed since the grant")
             if grant.parent_id is not None and not await self._sessions.is_living(act.tx, grant.parent_id, now=now):
                 raise InvalidGrant(detail="the hosted sign-in has ended since the grant")
+            if grant.on_consent and not await self._is_agreed(act.tx, grant):
+                raise InvalidGrant(detail="the consent was withdrawn since the grant")
             await self._sessions.add(act.tx, session)
         access = self.access(family, session.scopes, audience, client=client, userinfo=_userinfo(grant), now=now)
         return Granted(access, user, self._refresh_token(family, 0) if with_refresh else None)
@@ -162,6 +168,10 @@ class TokenPairs:
         if user is None or user.id != grant.user_id or not user.active or user.epoch != grant.epoch or ends_at <= now:
             raise InvalidGrant(detail="the account or its sign-in has changed since the grant")
         return user, ends_at
+
+    async def _is_agreed(self, tx: Transaction, grant: AuthorizationGrant) -> bool:
+        consent = await self._consents.find_in(tx, grant.user_id, grant.client_id)
+        return consent is not None and consent.covers(grant.scopes, grant.audience)
 
     async def rotate(self, refresh_token: str, client: Client, *, now: datetime) -> tuple[Family, str]:
         """The family of a client's refresh token, and the successor of the token. Raises `InvalidGrant`,

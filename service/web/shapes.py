@@ -2,14 +2,28 @@
 
 from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Scope = Annotated[str, Field(min_length=1, max_length=128)]
 Scopes = Annotated[list[Scope], Field(max_length=128)]
 LongText = Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class _NullUnseen:
+    """Keeps the null out of the OpenAPI document that stands for what was left out."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        shown = handler(schema)
+        kept = [one for one in shown.pop("anyOf", ()) if one != {"type": "null"}]
+        return {**shown, **kept[0]} if kept else shown
+
+
+LeftOut = Annotated[T | None, _NullUnseen()]
+"""A member of a `Change` that may be left out and is never null."""
 
 
 class Asked(BaseModel):

@@ -205,10 +205,10 @@ def test_what_is_not_said_is_as_usual() -> None:
     ("wrong", "field"),
     [
         ({"redirect_uris": (), "grant_types": frozenset({AUTHORIZATION_CODE})}, "redirect_uris"),
-        ({"redirect_uris": (CALLBACK, "http://app.example/")}, "redirect_uris"),
+        ({"redirect_uris": (CALLBACK, "http://app.example/")}, "redirect_uris/1"),
         ({"redirect_uris": (CALLBACK,) * 51}, "redirect_uris"),
-        ({"post_logout_redirect_uris": ("javascript:x",)}, "post_logout_redirect_uris"),
-        ({"resources": ("billing",)}, "resources"),
+        ({"post_logout_redirect_uris": ("javascript:x",)}, "post_logout_redirect_uris/0"),
+        ({"resources": ("billing",)}, "resources/0"),
         ({"grant_types": frozenset({"password"})}, "grant_types"),
         ({"grant_types": frozenset({"implicit"})}, "grant_types"),
         ({"grant_types": frozenset({REFRESH_TOKEN})}, "grant_types"),

@@ -40,6 +40,7 @@ def make_grant(**changes: Any) -> AuthorizationGrant:
         claims={"id_token": {"email": None, "acr": {"values": ["a"], "essential": True}}},
         user_agent="Browser/1",
         address="192.0.2.7",
+        on_consent=True,
     )
     return replace(grant, **changes)
 

@@ -25,6 +25,7 @@ def pack_grant(grant: AuthorizationGrant) -> str:
         dict(grant.claims),
         grant.user_agent,
         grant.address,
+        grant.on_consent,
     ]
     return json.dumps(parts, separators=(",", ":"))
 
@@ -49,6 +50,7 @@ def unpack_grant(packed: bytes) -> AuthorizationGrant | None:
             claims,
             agent,
             ip,
+            on_consent,
         ) = json.loads(packed)
         return AuthorizationGrant(
             user_id=user,
@@ -67,6 +69,7 @@ def unpack_grant(packed: bytes) -> AuthorizationGrant | None:
             claims=dict(claims),
             user_agent=agent,
             address=ip,
+            on_consent=on_consent is True,
         )
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None

@@ -44,9 +44,13 @@ class SqlConsents:
         sql = opened(tx)
         if not storable(user_id) or (await sql.run(_LOCK_OWNER, {"id": user_id})).first() is None:
             raise NotFound(public="There is no such user.")
-        if not storable(client_id):
+        return await self.find_in(tx, user_id, client_id)
+
+    async def find_in(self, tx: Transaction, user_id: str, client_id: str) -> Consent | None:
+        """See `Consents.find_in`."""
+        if not (storable(user_id) and storable(client_id)):
             return None
-        row = (await sql.run(_FIND, {"user": user_id, "client": client_id})).first()
+        row = (await opened(tx).run(_FIND, {"user": user_id, "client": client_id})).first()
         return None if row is None else _consent_of(row)
 
     async def page(self, *, user_id: str, after: str, limit: int) -> Sequence[Consent]:

@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from service.clients.metadata import AUTH_METHODS, GRANT_TYPES, ID_TOKEN_ALGORITHMS, MAX_URIS, ClientMetadata
 from service.clients.uris import MAX_URI
-from service.web.shapes import Change, Shown
+from service.web.shapes import Change, LeftOut, Shown
 
 _OTHER_NAMES = {"token_endpoint_auth_method": "auth_method", "id_token_signed_response_alg": "id_token_alg"}
 _LINKS = frozenset({"client_uri", "logo_uri", "policy_uri", "tos_uri", "backchannel_logout_uri"})
@@ -40,15 +39,15 @@ class MetadataAsked(Change):
 
     CLEARABLE: ClassVar[frozenset[str]] = _LINKS | _LIVES
 
-    redirect_uris: Uris | SkipJsonSchema[None] = None
-    post_logout_redirect_uris: Uris | SkipJsonSchema[None] = None
-    grant_types: Grants | SkipJsonSchema[None] = None
-    token_endpoint_auth_method: Method | SkipJsonSchema[None] = None
-    id_token_signed_response_alg: Algorithm | SkipJsonSchema[None] = None
-    resources: Resources | SkipJsonSchema[None] = None
+    redirect_uris: LeftOut[Uris] = None
+    post_logout_redirect_uris: LeftOut[Uris] = None
+    grant_types: LeftOut[Grants] = None
+    token_endpoint_auth_method: LeftOut[Method] = None
+    id_token_signed_response_alg: LeftOut[Algorithm] = None
+    resources: LeftOut[Resources] = None
     access_life: Life | None = None
     refresh_idle: Life | None = None
-    skips_consent: Annotated[bool, Field(description="For your own applications.")] | SkipJsonSchema[None] = None
+    skips_consent: LeftOut[Annotated[bool, Field(description="For your own applications.")]] = None
     client_uri: Uri | None = None
     logo_uri: Uri | None = None
     policy_uri: Uri | None = None

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from gatepost.principal import Principal
 from service import clock
@@ -16,7 +15,7 @@ from service.web.admin.client_metadata import MetadataAsked, MetadataShown, show
 from service.web.paging import Cursor, Limit, Search, paged
 from service.web.rooms import House
 from service.web.security import Route, require
-from service.web.shapes import Asked, Name, Page, Scopes, Shown
+from service.web.shapes import Asked, LeftOut, Name, Page, Scopes, Shown
 
 router = APIRouter(prefix="/admin/clients", tags=["Administration: clients"], route_class=Route)
 
@@ -38,9 +37,9 @@ class ClientAsked(MetadataAsked):
 class ClientChanged(MetadataAsked):
     """What to change about a client. A list replaces the old one as a whole."""
 
-    name: ClientName | SkipJsonSchema[None] = None
-    scopes: ClientScopes | SkipJsonSchema[None] = None
-    disabled: Annotated[bool, Field(description="Nothing is issued to it any more.")] | SkipJsonSchema[None] = None
+    name: LeftOut[ClientName] = None
+    scopes: LeftOut[ClientScopes] = None
+    disabled: LeftOut[Annotated[bool, Field(description="Nothing is issued to it any more.")]] = None
 
 
 class SecretRotated(Asked):

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from gatepost.principal import Principal
 from service import clock
@@ -15,7 +14,7 @@ from service.sessions.session import Session
 from service.web.paging import Cursor, Limit, Search, paged
 from service.web.rooms import House
 from service.web.security import Route, require
-from service.web.shapes import Asked, Change, LongText, Page, Scopes, Shown
+from service.web.shapes import Asked, Change, LeftOut, LongText, Page, Scopes, Shown
 
 router = APIRouter(prefix="/admin/users", tags=["Administration: users"], route_class=Route)
 
@@ -40,10 +39,10 @@ class UserAsked(Asked):
 class UserChanged(Change):
     """What to change about a person. `roles` and `scopes` replace the old ones as a whole."""
 
-    roles: Roles | SkipJsonSchema[None] = None
-    scopes: OwnScopes | SkipJsonSchema[None] = None
-    email: Email | SkipJsonSchema[None] = None
-    disabled: Annotated[bool, Field(description="Nobody disabled can sign in.")] | SkipJsonSchema[None] = None
+    roles: LeftOut[Roles] = None
+    scopes: LeftOut[OwnScopes] = None
+    email: LeftOut[Email] = None
+    disabled: LeftOut[Annotated[bool, Field(description="Nobody disabled can sign in.")]] = None
 
 
 class PasswordAsked(Asked):

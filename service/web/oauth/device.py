@@ -106,6 +106,7 @@ async def _decide(
         epoch=user.epoch,
         user_agent=here.device.user_agent,
         address=here.device.address,
+        on_consent=True,
     )
     await here.house.devices.approve(asked, grant)
     return see_other(DEVICE + _ALLOWED)

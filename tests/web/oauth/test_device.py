@@ -490,7 +490,7 @@ async def test_a_disabled_client_lets_nobody_in(
 
 
 @pytest.mark.spec("DEV-10")
-@pytest.mark.parametrize("what", ["disabled", "new password", "signed out"])
+@pytest.mark.parametrize("what", ["disabled", "new password", "signed out", "consent withdrawn"])
 async def test_a_yes_is_worth_nothing_when_its_giver_has_changed_since(
     web: Web, surfer: Surfer, device: Device, what: str
 ) -> None:
@@ -504,6 +504,8 @@ async def test_a_yes_is_worth_nothing_when_its_giver_has_changed_since(
             await web.rooms.directory.set_password(person.id, "another tall giraffe", now=now)
         case "signed out":
             await web.rooms.ending.end_all(person.id, why="a test", now=now)
+        case "consent withdrawn":
+            await web.rooms.consents.withdraw(person.id, device.client.id, now)
     status, document = await device.poll()
     assert (status, document["error"]) == (400, "invalid_grant")
 

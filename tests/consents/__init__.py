@@ -1,0 +1,1 @@
+"""What people allow applications, over real stores."""
