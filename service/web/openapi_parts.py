@@ -173,8 +173,8 @@ def verify_operation(security: list[Part]) -> Part:
         "tags": ["For services"],
         "summary": "May this request pass?",
         "description": "For reverse proxies (`auth_request`, `forward_auth`): pass the caller's credential on and heed "
-        "the status. With `scope`, the credential must have all of them. Changes nothing, so a cookie needs no "
-        "`X-Gatepost-CSRF` here.",
+        "the status. With `scope`, the credential must have all of them. With a cookie, an unsafe method in "
+        "`X-Original-Method` or `X-Forwarded-Method` needs `X-Gatepost-CSRF` and no foreign Origin.",
         "operationId": "verify",
         "security": security,
         "parameters": [

@@ -89,9 +89,10 @@ class Gate:
         presented = Presented(authorizations, api_keys, cookies)
         return await self.resolver.resolve(presented, address=lambda: self.address.of(scope), now=clock.now())
 
-    def check_not_forged(self, scope: Scope) -> None:
-        """A cookie travels by itself; only our own pages can add the header (RFC 10017). Raises `CsrfFailed`."""
-        if scope["method"] in _SAFE_METHODS:
+    def check_not_forged(self, scope: Scope, *, method: str | None = None) -> None:
+        """A cookie travels by itself; only our own pages can add the header (RFC 10017). `method` is that of another
+        request, on whose behalf this one asks. Raises `CsrfFailed`."""
+        if (scope["method"] if method is None else method) in _SAFE_METHODS:
             return
         has_header = False
         for name, value in scope["headers"]:

@@ -14,6 +14,9 @@ from service.web.refusals import MethodNotAllowed
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 
 PATH = "/auth/verify"
+_JUDGED_METHOD = frozenset({b"x-original-method", b"x-forwarded-method"})
+"""Where proxies tell the method of the request that they ask about (docs/http.md)."""
+
 _REMEMBERED = 10_000
 _DOORS = 1_000
 _ANYBODY_KNOWN = Door(frozenset(), ANY)
@@ -23,8 +26,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 class VerifyEndpoint:
     """Answers 200 with the caller in `X-Auth-…` fields and as JSON, or the same 401, 403, 400 and 503 as any route.
 
-    `?scope=` names what is needed (space separated). GET and HEAD only. It changes nothing, so a cookie needs no CSRF
-    field here.
+    `?scope=` names what is needed (space separated). GET and HEAD only. A cookie needs the CSRF field when the proxy
+    says that the request it asks about has an unsafe method: the cookie came with that one.
     """
 
     def __init__(self, gate: Gate, *, secure: bool) -> None:
@@ -53,6 +56,10 @@ class VerifyEndpoint:
             raise MethodNotAllowed("GET, HEAD")
         door = scope[GUARDED_BY] = self._door(scope["query_string"])
         principal = await self._gate.principal(scope)
+        if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
+            for name, value in scope["headers"]:
+                if name in _JUDGED_METHOD:
+                    self._gate.check_not_forged(scope, method=value.decode("latin-1"))
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
         return self._answer(principal)
