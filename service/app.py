@@ -286,6 +286,7 @@ def build_house(settings: Settings) -> House:
         ),
         id_tokens=id_tokens,
     )
+    logout_tokens = LogoutTokens(keyring, issuer=settings.issuer, algorithms=keyring.published_algorithms)
     browser_keys = [secret.derive("hosted forms") for secret in secrets]
     return House(
         rooms=rooms,
@@ -295,7 +296,7 @@ def build_house(settings: Settings) -> House:
         feed=feed,
         passwords=passwords,
         browsers=Browsers(browser_sessions, sealer, browser_keys, secure=settings.secure),
-        notices=LogoutSender(notices, clients, LogoutTokens(keyring, issuer=settings.issuer), outgoing, now=clock.now),
+        notices=LogoutSender(notices, clients, logout_tokens, outgoing, now=clock.now),
         outgoing=outgoing,
         reached=reached,
         used_keys=used_keys,

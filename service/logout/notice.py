@@ -23,8 +23,9 @@ class LogoutNotice:
 class LogoutNotices(Protocol):
     """The outbox in the ledger. Every method raises `StoreUnavailable`."""
 
-    async def due(self, *, now: datetime, limit: int) -> Sequence[LogoutNotice]:
-        """Notices that are neither delivered nor given up and whose next try is due, those that wait longest first."""
+    async def due(self, *, now: datetime, limit: int, each: int) -> Sequence[LogoutNotice]:
+        """Notices that are neither delivered nor given up and whose next try is due, those that wait longest first; at
+        most `each` of one client, so that nobody's thousands hide what others wait for."""
 
     async def claim(self, notice: LogoutNotice, *, until: datetime) -> bool:
         """Count a try and put the next one off to `until`; of any number of racing workers one gets True."""

@@ -17,6 +17,7 @@ _log = structlog.get_logger("gatepost.logout")
 _INTERVAL = 0.5
 _AT_ONCE = 32
 _AT_ONCE_EACH = 4
+_SEEN = _AT_ONCE * _AT_ONCE_EACH
 _LEASE = timedelta(seconds=30)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=30)
 _GIVES_UP_AFTER = timedelta(hours=6)
@@ -73,7 +74,7 @@ class LogoutSender:
             return
         now = self._now()
         busy = Counter(self._under_way.values())
-        for notice in await self._notices.due(now=now, limit=_AT_ONCE * _AT_ONCE_EACH):
+        for notice in await self._notices.due(now=now, limit=_SEEN, each=_AT_ONCE_EACH):
             if (
                 room
                 and busy[notice.client_id] < _AT_ONCE_EACH
@@ -98,16 +99,19 @@ class LogoutSender:
                 await self._notices.given_up(notice.id, now=self._now())
                 return
             token = self._tokens.issue(notice, algorithm=client.metadata.id_token_alg, now=self._now())
-            try:
-                status = await self._posts.post_form(notice.uri, {"logout_token": token})
-                problem = "" if status in (200, 204) else f"answered {status}"
-            except OSError as error:
-                problem = f"{type(error).__name__}: {error}"
-            await self._record(notice, problem, said)
+            await self._record(notice, await self._problem(notice.uri, token), said)
         except Refusal as refusal:
             _log.debug("logout notice waits", reason=refusal.detail, **said)
         except Exception:
             _log.exception("logout notice failed", **said)
+
+    async def _problem(self, uri: str, token: str) -> str:
+        """What went wrong, nothing when the application has been told (§2.8, and 204 as frameworks make of it)."""
+        try:
+            status = await self._posts.post_form(uri, {"logout_token": token})
+        except Exception as error:  # whatever it is, this notice must come to its end too
+            return f"{type(error).__name__}: {error}"
+        return "" if status in (200, 204) else f"answered {status}"
 
     async def _record(self, notice: LogoutNotice, problem: str, said: dict[str, object]) -> None:
         now = self._now()

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-_PATIENCE = 20
+SAYS_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n"
+_PATIENCE = 60
 
 
 @dataclass
@@ -20,9 +21,10 @@ class Heard:
 
 @dataclass
 class Receiver:
-    """`answer` is what it says, None to say nothing for as long as it stands."""
+    """`answer` is what it says, None to say nothing for as long as it stands; `then_hangs` when it does not hang up."""
 
-    answer: bytes | None = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n"
+    answer: bytes | None = SAYS_OK
+    then_hangs: bool = False
     port: int = 0
     heard: list[Heard] = field(default_factory=list)
     _server: asyncio.Server | None = None
@@ -69,11 +71,11 @@ class Receiver:
             async with self._changed:
                 self.heard.append(Heard(line, fields, dict(parse_qsl(body.decode(), strict_parsing=bool(body)))))
                 self._changed.notify_all()
-            if self.answer is None:
-                await asyncio.Event().wait()
-            else:
+            if self.answer is not None:
                 writer.write(self.answer)
                 await writer.drain()
+            if self.answer is None or self.then_hangs:
+                await asyncio.Event().wait()
         except (OSError, asyncio.IncompleteReadError):
             pass  # who asked has gone
         finally:
@@ -81,9 +83,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(**more: bytes | None) -> AsyncIterator[Receiver]:
+async def receiving(answer: bytes | None = SAYS_OK, *, then_hangs: bool = False) -> AsyncIterator[Receiver]:
     """A receiver that stands."""
-    receiver = Receiver(**more)  # type: ignore[arg-type]  # the one such field is `answer`
+    receiver = Receiver(answer, then_hangs)
     await receiver.start()
     try:
         yield receiver

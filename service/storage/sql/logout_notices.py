@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, update
 
 from service.identifiers import new_id
 from service.ledger import Transaction
@@ -15,10 +15,13 @@ from service.storage.sql.tables import CLIENTS, LOGOUT_NOTICES, SESSIONS, Logout
 
 _n, _s = LOGOUT_NOTICES.c, SESSIONS.c
 _WAITING = (_n.delivered_at.is_(None), _n.given_up_at.is_(None))
+_COLUMNS = (_n.id, _n.client_id, _n.uri, _n.subject, _n.session_id, _n.created_at, _n.next_try_at, _n.tries)
+_PLACE = func.row_number().over(partition_by=_n.client_id, order_by=(_n.next_try_at, _n.id)).label("place")
+_r = select(*_COLUMNS, _PLACE).where(*_WAITING, _n.next_try_at <= bindparam("now")).subquery("ranked").c
 _DUE = (
-    select(_n.id, _n.client_id, _n.uri, _n.subject, _n.session_id, _n.created_at, _n.next_try_at, _n.tries)
-    .where(*_WAITING, _n.next_try_at <= bindparam("now"))
-    .order_by(_n.next_try_at, _n.id)
+    select(*(_r[column.key] for column in _COLUMNS))
+    .where(_r.place <= bindparam("each"))
+    .order_by(_r.next_try_at, _r.id)
     .limit(bindparam("limit"))
 )
 _ONE = update(LOGOUT_NOTICES).where(_n.id == bindparam("notice"), *_WAITING)
@@ -58,9 +61,9 @@ class SqlLogoutNotices:
                     )
                 )
 
-    async def due(self, *, now: datetime, limit: int) -> Sequence[LogoutNotice]:
+    async def due(self, *, now: datetime, limit: int, each: int) -> Sequence[LogoutNotice]:
         """See `LogoutNotices.due`."""
-        rows = await self._database.fetch_all(_DUE, {"now": now, "limit": limit})
+        rows = await self._database.fetch_all(_DUE, {"now": now, "limit": limit, "each": each})
         return [LogoutNotice(**row._mapping) for row in rows]
 
     async def claim(self, notice: LogoutNotice, *, until: datetime) -> bool:
