@@ -142,8 +142,6 @@ class TokenPairs:
             offline=with_refresh and OFFLINE in grant.scopes,
         )
         family = _family_of(session, epoch=user.epoch, client_epoch=client.epoch)
-        if with_refresh:
-            await self._families.open(family, idle=client.metadata.refresh_idle or self._idle)
         async with self._acts.begin(now) as act:
             if not await self._users.is_current(act.tx, user.id, user.epoch):
                 raise InvalidGrant(detail="the account has changed since the grant")
@@ -152,6 +150,8 @@ class TokenPairs:
             if grant.on_consent and not await self._is_agreed(act.tx, grant):
                 raise InvalidGrant(detail="the consent was withdrawn since the grant")
             await self._sessions.add(act.tx, session)
+            if with_refresh:  # not sooner: an engine that was put back would revive the family of an ended session
+                await self._families.open(family, idle=client.metadata.refresh_idle or self._idle)
         access = self.access(family, session.scopes, audience, client=client, userinfo=_userinfo(grant), now=now)
         return Granted(access, user, self._refresh_token(family, 0) if with_refresh else None)
 

@@ -1,0 +1,1 @@
+"""One-time codes: their texts, their desks, and what a second coming means."""
