@@ -84,8 +84,11 @@ class Fleet:
         return tokens
 
     async def ready(self) -> None:
-        """Wait, 5 seconds at most, until each worker says that both stores answer."""
+        """Wait, 5 seconds at most, until each worker and the house here say that both stores answer."""
         deadline = time.monotonic() + 5
+        while (here := await self.house.readiness()) and not (here.sql and here.redis):
+            assert time.monotonic() < deadline, "the stores do not answer"
+            await asyncio.sleep(0.05)
         for client in self.clients:
             while (await client.get("/readyz")).status_code != 200:
                 assert time.monotonic() < deadline, "a worker's stores do not answer"
