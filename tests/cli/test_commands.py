@@ -125,7 +125,7 @@ def test_api_keys_are_made_for_a_person_and_never_widen_him(gatepost: Gatepost, 
 def test_a_lost_signing_key_is_retired_only_on_purpose(gatepost: Gatepost, serving: Serving) -> None:
     add(gatepost, "dan")
     token = serving.sign_in("dan").json()["access_token"]
-    [first] = gatepost.ask("keys", "list")
+    [first] = [key for key in gatepost.ask("keys", "list") if key["algorithm"] == "ES256"]
     assert first.keys() == SigningKeyShown.model_fields.keys()
     following = gatepost.ask("keys", "rotate", "--now")
     assert following["signs"]
