@@ -22,6 +22,12 @@ BY_SCOPE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 STANDARD_CLAIMS = tuple(name for names in BY_SCOPE.values() for name in names)
 
 
+def scopes_of(names: Iterable[str]) -> frozenset[str]:
+    """The scopes that ask for these claims, or for some of them, in words that a person understands."""
+    wanted = frozenset(names)
+    return frozenset(scope for scope, told in BY_SCOPE.items() if not wanted.isdisjoint(told))
+
+
 def claims_of(user: User, scopes: Iterable[str], requested: Iterable[str] = ()) -> dict[str, object]:
     """What the person's account knows of the claims that these scopes and names ask for; never null, never `sub`.
 

@@ -97,7 +97,7 @@ def decide(
     scopes = request.scopes & (held | OPENID_SCOPES)
     if request.scopes and not scopes:
         raise AccessDenied(detail="the person holds none of the scopes")
-    if not needs_consent(request, consent, scopes):
+    if not needs_consent(request, consent, scopes | request.told):
         return Grant(signed_in, scopes)
     if request.is_silent:
         raise ConsentRequired

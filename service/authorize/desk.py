@@ -86,7 +86,7 @@ class AuthorizationDesk:
     async def agree(self, request: AuthorizationRequest, asked: AskConsent, *, now: datetime) -> Grant:
         """The person has said yes to what was asked: it is remembered. Raises `StoreUnavailable`."""
         user_id, client_id = asked.signed_in.user.id, request.client.id
-        await self._consents.grant(user_id, client_id, asked.scopes, request.audience, now)
+        await self._consents.grant(user_id, client_id, asked.scopes | request.told, request.audience, now)
         return Grant(asked.signed_in, asked.scopes)
 
     async def answer(self, request: AuthorizationRequest, grant: Grant, *, device: Device) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
+from service.accounts.claims import scopes_of
 from service.clients.client import Client
 
 ResponseMode = Literal["query", "form_post"]
@@ -60,6 +61,13 @@ class AuthorizationRequest:
     def client(self) -> Client:
         """Who asks."""
         return self.target.client
+
+    @property
+    def told(self) -> frozenset[str]:
+        """What the `claims` parameter would tell of the person, as the scopes that tell the same: nobody has allowed it
+        by allowing `openid`."""
+        named = [name for place in self.claims.values() if isinstance(place, Mapping) for name in place]
+        return scopes_of(named)
 
     @property
     def is_silent(self) -> bool:

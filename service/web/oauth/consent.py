@@ -33,7 +33,7 @@ async def show_consent(here: Here, request: str = "") -> Response:
             locale=locale_of(here.request, " ".join(asked.ui_locales)),
             client=asked.client,
             redirect_uri=asked.target.redirect_uri,
-            scopes=decision.scopes,
+            scopes=decision.scopes | asked.told,
             descriptions=here.house.catalogue.descriptions,
             account=decision.signed_in.user.username,
             resources=asked.audience,
@@ -70,4 +70,4 @@ async def _decided(here: Here, carried: Carried) -> tuple[AuthorizationRequest, 
 
 def _subject_matter(asked: AuthorizationRequest, decision: AskConsent | Grant) -> str:
     """All that was shown: a form that was shown for less, or for another client, agrees to nothing."""
-    return "\n".join(["consent", asked.client.id, format_scope(decision.scopes), *asked.audience])
+    return "\n".join(["consent", asked.client.id, format_scope(decision.scopes | asked.told), *asked.audience])
