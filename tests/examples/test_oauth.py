@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service import clock
-from service.clients.metadata import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, ClientMetadata
+from service.clients.metadata import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, REFRESH_TOKEN, ClientMetadata
 from tests.examples.conftest import EXAMPLES, PASSWORD, USERNAME, Ground
 from tests.real_clients.person import Person
 from tests.servers.process import free_ports
@@ -122,3 +122,22 @@ async def test_an_application_on_the_persons_own_machine(ground: Ground) -> None
     )
     ran = ground.run("oauth/loopback_app.py", **at_a_browser(told))
     assert (ran.status, ran.output.split("\n")[:2]) == (0, [f"hello, {USERNAME}", "refreshed: 200"]), ran.output
+
+
+async def test_a_device_on_a_terminal(ground: Ground) -> None:
+    told = await client(
+        ground, "television", metadata=ClientMetadata(grant_types=frozenset({DEVICE_CODE}), auth_method="none")
+    )
+    with subprocess.Popen(
+        [sys.executable, EXAMPLES / "oauth/device.py"],
+        env=ground.environ(told),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as device:
+        assert device.stdout is not None
+        assert device.stdout.readline().startswith(f"open {ground.url}/device and enter ")
+        address = device.stdout.readline().removeprefix("or open ").strip()
+        with Person(USERNAME, PASSWORD) as person:
+            person.go(address, until=f"{ground.url}/device/allowed")
+        assert device.stdout.read().strip() == f"hello, {USERNAME}"
