@@ -80,7 +80,6 @@ from service.tokens.verify import ForAnyAudience, TokenVerifier
 from service.web import admin, api_keys, auth, consents, docs, errors, health, openapi, setup, users, wellknown
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
-from service.web.direct import Direct
 from service.web.edge import Edge
 from service.web.health import Readiness
 from service.web.oauth import authorize, consent, device, logout, metadata, sign_in
@@ -355,20 +354,18 @@ def create_app(settings: Settings) -> Edge:
     )
     docs.install(app)
     rooms = house.rooms
-    direct = Direct(
-        app,
-        {
-            TOKEN: FormEndpoint(rooms.tokens),
-            DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization),
-            INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection),
-            REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation),
-            USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory),
-        },
-    )
+    secure = settings.secure
     return Edge(
-        direct,
-        hot={VERIFY_PATH: VerifyEndpoint(gate, secure=settings.secure)},
-        secure=settings.secure,
+        app,
+        hot={
+            VERIFY_PATH: VerifyEndpoint(gate, secure=secure),
+            TOKEN: FormEndpoint(rooms.tokens, secure=secure),
+            DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, secure=secure),
+            INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, secure=secure),
+            REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, secure=secure),
+            USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory, secure=secure),
+        },
+        secure=secure,
         max_body=settings.server.max_body,
         origins=settings.server.cors_origins,
         unshared=[route.path for route in app.routes if isinstance(route, PageRoute)],

@@ -41,6 +41,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._too_large = False
         self._edge = self.app if isinstance(self.app, Edge) else None
         self._is_first = False
+        self._held: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Any) -> None:
         self.alive.add(self)
@@ -56,6 +57,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._chunk = len(data)
         self._seen += self._chunk
         super().data_received(data)
+        if self._held is not None:  # the rest of its body is still to come
+            self._let_go(self._held)
         if in_head and self._in_head and begun == self._begun:
             self._head += self._chunk
             if self._head > LONGEST_HEAD:
@@ -82,19 +85,38 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer at once where the answer is at hand: no task, one write. Not what waited for another request: each
         of a queue would be answered from within the end of the one before."""
         is_plain = cycle.keep_alive and not (cycle.waiting_for_100_continue or self.flow.write_paused)
-        if self._edge is app and self._is_first and is_plain:
-            whole = self._edge.at_hand(cast("dict[str, Any]", cycle.scope))
-            if whole is not None:
-                fields = [b"%b: %b\r\n" % field for field in cycle.default_headers]
-                self.transport.write(b"".join((_OK, *fields, whole)))
-                cycle.response_started = cycle.response_complete = True
-                self.on_response_complete()
-                return
-        super()._start_asgi_task(cycle, app)
+        is_ours = is_plain and self._is_first and self._edge is app
+        edge = self._edge if is_ours else None
+        if edge is None:
+            super()._start_asgi_task(cycle, app)
+        elif edge.takes_body(cast("dict[str, Any]", cycle.scope)):
+            self._held = cycle
+        elif not self._answer_at_once(edge, cycle):
+            super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(self, edge: Edge, cycle: RequestResponseCycle) -> bool:
+        whole = edge.at_hand(cast("dict[str, Any]", cycle.scope), bytes(cycle.body))
+        if whole is None:
+            return False
+        fields = [b"%b: %b\r\n" % field for field in cycle.default_headers]
+        self.transport.write(b"".join((_OK, *fields, whole)))
+        cycle.response_started = cycle.response_complete = True
+        self.on_response_complete()
+        return True
+
+    def _let_go(self, cycle: RequestResponseCycle) -> None:
+        """Start what was held back for its body."""
+        self._held = None
+        super()._start_asgi_task(cycle, cast("Any", self._edge))
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
         super().on_message_complete()
+        if self._held is not None and self._edge is not None:
+            if self._answer_at_once(self._edge, self._held):
+                self._held = None
+            else:
+                self._let_go(self._held)
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when parsing has ended."""

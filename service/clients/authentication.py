@@ -25,6 +25,9 @@ class Secrets(Protocol):
     async def authenticate(self, client_id: str, secret: str, *, now: datetime) -> Client:
         """The active client of this id and secret. Raises `InvalidClient` for every reason alike."""
 
+    def recall(self, client_id: str, secret: str, *, now: datetime) -> Client | None:
+        """The same from memory alone; None says: ask `authenticate`."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Presented:
@@ -58,9 +61,24 @@ class ClientAuthentication:
                 raise InvalidClient(detail="unknown or disabled client, or one that has a secret")
         else:
             client = await self._secrets.authenticate(presented.client_id, presented.secret, now=now)
-        if at_token_endpoint and client.metadata.auth_method != presented.method:
-            raise InvalidClient(detail=f"{presented.method} where {client.metadata.auth_method} is registered")
-        return client
+        return _registered_so(client, presented, at_token_endpoint)
+
+    def recall(
+        self, form: Form, authorizations: Sequence[bytes], now: datetime, *, at_token_endpoint: bool = True
+    ) -> Client | None:
+        """The client, when it has a secret and `check` would answer from memory alone; None says: ask it. Raises
+        `InvalidRequest`, `InvalidClient`."""
+        presented = _presented(form, authorizations)
+        if presented.method == NO_SECRET:
+            return None
+        client = self._secrets.recall(presented.client_id, presented.secret, now=now)
+        return None if client is None else _registered_so(client, presented, at_token_endpoint)
+
+
+def _registered_so(client: Client, presented: _Presented, at_token_endpoint: bool) -> Client:
+    if at_token_endpoint and client.metadata.auth_method != presented.method:
+        raise InvalidClient(detail=f"{presented.method} where {client.metadata.auth_method} is registered")
+    return client
 
 
 def _presented(form: Form, authorizations: Sequence[bytes]) -> _Presented:

@@ -49,15 +49,20 @@ class ClientDirectory:
         self._now = now
         self._known: OrderedDict[str, tuple[Client, datetime]] = OrderedDict()
 
+    def recall(self, client_id: str) -> Client | None:
+        """The client, when `find` would answer from memory alone; None says: ask it."""
+        known = self._known.get(client_id)
+        if known is None:
+            return self._preset.get(client_id)
+        client, until = known
+        return client if self._feed.is_trusted and self._now() < until and self._is_newest(client) else None
+
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
-        if client_id in self._preset:
-            return self._preset[client_id]
-        if not client_id.startswith(CLIENT_ID_PREFIX):
-            return None
-        now, known = self._now(), self._known.get(client_id)
-        if known is not None and self._feed.is_trusted and now < known[1] and self._is_newest(known[0]):
-            return known[0]
+        known = self.recall(client_id)
+        if known is not None or not client_id.startswith(CLIENT_ID_PREFIX):
+            return known
+        now = self._now()
         client = await self._clients.find(client_id)
         self._known.pop(client_id, None)
         if client is not None:

@@ -137,16 +137,12 @@ class ClientRegistry:
 
         Raises `InvalidClient` for every reason alike, `StoreUnavailable`.
         """
-        client = await self._directory.find(client_id)
-        presented = sha256(secret.encode(errors="surrogatepass")).digest()
-        known = client.secrets if client is not None else ()
-        right = False
-        for one in known:
-            is_equal = hmac.compare_digest(presented, one.digest)
-            right |= is_equal and (one.expires_at is None or now < one.expires_at)
-        if client is None or not right or not client.active:
-            raise InvalidClient(detail="unknown client, wrong secret or disabled")
-        return client
+        return _proved(await self._directory.find(client_id), secret, now)
+
+    def recall(self, client_id: str, secret: str, *, now: datetime) -> Client | None:
+        """The client, when `authenticate` would answer from memory alone; None says: ask it. Raises `InvalidClient`."""
+        client = self._directory.recall(client_id)
+        return None if client is None else _proved(client, secret, now)
 
     async def _locked(self, act: Act, client_id: str, within: frozenset[str] | None) -> Client:
         """The client, held still until the act ends. Raises `NotFound`, `BeyondOwnScopes`."""
@@ -168,6 +164,18 @@ class ClientRegistry:
     def _check_covered(self, client: Client, within: frozenset[str] | None) -> None:
         if within is not None and not self._catalogue.covers(within, client.scopes):
             raise BeyondOwnScopes(detail=f"about client {client.id}")
+
+
+def _proved(client: Client | None, secret: str, now: datetime) -> Client:
+    presented = sha256(secret.encode(errors="surrogatepass")).digest()
+    known = client.secrets if client is not None else ()
+    right = False
+    for one in known:
+        is_equal = hmac.compare_digest(presented, one.digest)
+        right |= is_equal and (one.expires_at is None or now < one.expires_at)
+    if client is None or not right or not client.active:
+        raise InvalidClient(detail="unknown client, wrong secret or disabled")
+    return client
 
 
 def _new_secret() -> str:

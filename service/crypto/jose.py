@@ -22,6 +22,7 @@ from service.keys.signing_key import SigningKey
 
 ALGORITHMS = ("ES256", "RS256", "HS256")
 _RSA_BITS = 2048
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class JoseForge:
@@ -114,7 +115,7 @@ def _thumbprint(public: Mapping[str, str]) -> str:
 
 
 def _segment(members: Mapping[str, object]) -> bytes:
-    return _base64url(json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode())
+    return _base64url(_encode(members).encode())
 
 
 def _base64url(raw: bytes) -> bytes:

@@ -21,6 +21,10 @@ class ClientCredentialsGrant:
         self._resources = resources
 
     async def redeem(self, request: TokenRequest) -> Issued:
+        """The token. Raises as `issue`."""
+        return self.issue(request)
+
+    def issue(self, request: TokenRequest) -> Issued:
         """The token. Raises `InvalidScope`, `InvalidTarget`, `StoreUnavailable` before a signing key is known."""
         client = request.client
         scopes = narrowed(client.scopes - OPENID.keys(), request.scopes)

@@ -73,3 +73,6 @@ class DeviceAuthorization:
             "expires_in": int(start.expires_in.total_seconds()),
             "interval": int(start.interval.total_seconds()),
         }
+
+    def at_hand(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> None:
+        """Nothing: each answer is a new request that is kept."""

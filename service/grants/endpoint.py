@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from service.clients.authentication import ClientAuthentication
+from service.clients.client import Client
+from service.grants.client_credentials import ClientCredentialsGrant
 from service.grants.request import Grant, TokenRequest, unrepeated
 from service.protocol.errors import UnauthorizedClient, UnsupportedGrantType
 from service.protocol.form import Form
@@ -37,7 +39,19 @@ class TokenEndpoint:
         if grant is None:
             raise UnsupportedGrantType
         client = await self._authentication.check(form, authorizations, now)
-        if grant.grant_type not in client.metadata.grant_types:
-            raise UnauthorizedClient(detail=f"{client.id} is not registered for {grant.grant_type}")
-        request = TokenRequest(client, form, unrepeated(form.find_all("resource")), now)
-        return (await grant.redeem(request)).document()
+        return (await grant.redeem(_request(grant, client, form, now))).document()
+
+    def at_hand(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object] | None:
+        """The same for a client that is remembered and calls as itself; None says: ask `answer`. Raises as it does."""
+        grant = self._grants.get(form.find("grant_type") or "")
+        if not isinstance(grant, ClientCredentialsGrant):
+            return None
+        client = self._authentication.recall(form, authorizations, now)
+        return None if client is None else grant.issue(_request(grant, client, form, now)).document()
+
+
+def _request(grant: Grant, client: Client, form: Form, now: datetime) -> TokenRequest:
+    """What the grant gets to see. Raises `UnauthorizedClient`."""
+    if grant.grant_type not in client.metadata.grant_types:
+        raise UnauthorizedClient(detail=f"{client.id} is not registered for {grant.grant_type}")
+    return TokenRequest(client, form, unrepeated(form.find_all("resource")), now)

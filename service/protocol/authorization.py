@@ -9,6 +9,8 @@ from service.protocol.errors import InvalidLogin, InvalidToken, NotAuthenticated
 
 MAX_CREDENTIAL = 8 * 1024
 _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""RFC 7617 §2: neither part may hold one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,6 @@ def _parse_basic(credential: bytes) -> BasicPair:
     except (binascii.Error, UnicodeDecodeError):
         raise InvalidLogin(detail="user name and password are not base64 of UTF-8") from None
     user_id, colon, password = text.partition(":")
-    if not colon or not user_id or not password or _has_control(text):
+    if not colon or not user_id or not password or _CONTROL.search(text):
         raise InvalidLogin(detail="not of the form user-id:password")
     return BasicPair(user_id, password)
-
-
-def _has_control(text: str) -> bool:
-    """RFC 7617 §2: neither part may hold control characters."""
-    return any(character < " " or character == "\x7f" for character in text)

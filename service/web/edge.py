@@ -16,6 +16,7 @@ from service import logs
 from service.protocol.errors import Refusal
 from service.web.cors import with_cors
 from service.web.errors import REQUEST_ID, problem, render_refusal
+from service.web.refusals import MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
 
@@ -39,12 +40,17 @@ class Rendered(NamedTuple):
 
 
 class HotEndpoint(Protocol):
-    """An endpoint for which no other layer is needed."""
+    """One address that needs neither router nor dependencies."""
 
-    def at_hand(self, scope: Scope) -> Rendered | None:
-        """The answer, when it takes neither waiting nor thinking. Raises nothing: None says `answer`."""
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Those that it answers, HEAD aside."""
 
-    async def answer(self, scope: Scope) -> Rendered:
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+        """The answer, when it takes no waiting. None says `answer`, and so does whatever it raises; until then it has
+        changed nothing."""
+
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """The answer. Raises a `Refusal`."""
 
 
@@ -67,12 +73,20 @@ def completed(headers: Iterable[Field], *, secure: bool) -> list[Field]:
     return whole
 
 
-def rendered(headers: Iterable[Field], body: bytes, *, secure: bool) -> Rendered:
-    """A 200 with every field that it carries. Raises `ValueError` for a value that would end its line."""
-    fields = [*headers, (b"content-length", b"%d" % len(body))]
-    if any(_NOT_IN_VALUE.search(value) for _, value in fields):
-        raise ValueError("a field value has a control character")
-    return Rendered(fields, body, b"".join(b"%b: %b\r\n" % field for field in completed(fields, secure=secure)))
+class Rendering:
+    """Renders bodies under the same fields. Raises `ValueError` for a value that would end its line."""
+
+    def __init__(self, headers: Iterable[Field], *, secure: bool) -> None:
+        self._fields = tuple(headers)
+        if any(_NOT_IN_VALUE.search(value) for _, value in self._fields):
+            raise ValueError("a field value has a control character")
+        self._head = b"".join(b"%b: %b\r\n" % field for field in completed(self._fields, secure=secure))
+
+    def __call__(self, body: bytes) -> Rendered:
+        """A 200 with every field that it carries."""
+        size = b"%d" % len(body)
+        fields = ((b"content-length", size), *self._fields)
+        return Rendered(fields, body, b"content-length: %b\r\n%b" % (size, self._head))
 
 
 class Edge:
@@ -124,26 +138,40 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Inside the cross-origin rules, or a page could not read that its upload was too large."""
         try:
-            hot = self._hot.get(scope["path"])
-            if hot is not None:
-                answer = await hot.answer(scope)
-                await send({"type": "http.response.start", "status": 200, "headers": [*answer.fields]})
-                await send({"type": "http.response.body", "body": answer.body})
-                return
             if scope["method"] != "GET":
                 receive = bounded(receive, scope, self._max_body)
-            await self._app(scope, receive, send)
+            hot = self._hot.get(scope["path"])
+            if hot is None:
+                await self._app(scope, receive, send)
+                return
+            if scope["method"] not in hot.methods:
+                heads = ("HEAD",) if "GET" in hot.methods else ()
+                raise MethodNotAllowed(", ".join(sorted((*hot.methods, *heads))))
+            answer = await hot.answer(scope, receive)
+            await send({"type": "http.response.start", "status": 200, "headers": answer.fields})
+            await send({"type": "http.response.body", "body": answer.body})
         except Exception as error:
             last = _last_answer(scope, error)
             if not scope[_OUTGOING].started:
                 await last(scope, receive, send)
 
-    def at_hand(self, scope: Scope) -> bytes | None:
+    def takes_body(self, scope: Scope) -> bool:
+        """Whether `at_hand` has to be told the body of this request."""
+        return scope["method"] == "POST" and scope["path"] in self._hot
+
+    def at_hand(self, scope: Scope, body: bytes = b"") -> bytes | None:
         """What follows the status line of a 200, when a hot endpoint has one at hand: for a server that can send it
         without starting a task (`service/cli/http_protocol.py`). Raises nothing."""
         hot = self._hot.get(scope["path"])
-        answer = None if hot is None else hot.at_hand(scope)
-        if answer is None or (self._is_shared and any(name == b"origin" for name, _ in scope["headers"])):
+        if hot is None or scope["method"] not in hot.methods or len(body) > self._max_body:
+            return None
+        if self._is_shared and any(name == b"origin" for name, _ in scope["headers"]):
+            return None
+        try:
+            answer = hot.at_hand(scope, body)
+        except Exception:  # the ordinary way meets the same, and answers it
+            return None
+        if answer is None:
             return None
         return b"%bx-request-id: %b\r\n\r\n%b" % (answer.head, self._request_id(scope["headers"]), answer.body)
 

@@ -3,14 +3,13 @@
 import json
 from collections import OrderedDict
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
-from service.web.edge import Field, Rendered, rendered
-from service.web.refusals import MethodNotAllowed
+from service.web.edge import Field, Rendered, Rendering
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 
 PATH = "/auth/verify"
@@ -30,16 +29,16 @@ class VerifyEndpoint:
     says that the request it asks about has an unsafe method: the cookie came with that one.
     """
 
+    methods = ("GET",)
+
     def __init__(self, gate: Gate, *, secure: bool) -> None:
         self._gate = gate
         self._secure = secure
         self._doors = {b"": _ANYBODY_KNOWN}
         self._rendered: OrderedDict[int, tuple[Principal, Rendered]] = OrderedDict()
 
-    def at_hand(self, scope: Scope) -> Rendered | None:
-        """The answer to a GET with an access token that was seen before."""
-        if scope["method"] != "GET":
-            return None
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+        """The answer to a caller with an access token that was seen before."""
         door = self._doors.get(scope["query_string"])
         if door is None:
             return None
@@ -49,11 +48,9 @@ class VerifyEndpoint:
         known = self._rendered.get(id(principal))
         return known[1] if known is not None and known[0] is principal else None
 
-    async def answer(self, scope: Scope) -> Rendered:
-        """The answer. Raises the refusals of a guarded route, and `MethodNotAllowed`."""
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+        """The answer. Raises the refusals of a guarded route."""
         scope[GUARDED_BY] = _ANYBODY_KNOWN
-        if scope["method"] != "GET":
-            raise MethodNotAllowed("GET, HEAD")
         door = scope[GUARDED_BY] = self._door(scope["query_string"])
         principal = await self._gate.principal(scope)
         if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
@@ -77,7 +74,8 @@ class VerifyEndpoint:
         """The rendered answer. Principals of remembered credentials are the same object on every request."""
         known = self._rendered.get(id(principal))
         if known is None or known[0] is not principal:
-            known = (principal, rendered(*_render(principal), secure=self._secure))
+            fields, body = _render(principal)
+            known = (principal, Rendering(fields, secure=self._secure)(body))
             self._rendered[id(principal)] = known
             if len(self._rendered) > _REMEMBERED:
                 self._rendered.popitem(last=False)

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.cli import http_protocol
 from service.cli.http_protocol import LONGEST_HEAD, MOST_FIELDS, HttpProtocol, drop_slow
-from service.web.edge import Edge, Rendered, rendered
+from service.web.edge import Edge, Rendered, Rendering
 
 pytestmark = pytest.mark.anyio
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -19,15 +19,25 @@ HOT = b"GET /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\n\r\n"
 
 
 class Hot:
-    """Has its answer at hand for GET."""
+    """Has its answer at hand, unless the body says otherwise; says how it came to the body."""
 
-    ok = rendered([(b"content-type", b"text/plain")], b"hot", secure=False)
+    methods = ("GET", "POST")
+    render = Rendering([(b"content-type", b"text/plain")], secure=False)
 
-    def at_hand(self, scope: Scope) -> Rendered | None:
-        return self.ok if scope["method"] == "GET" else None
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+        if body == b"broken":
+            raise RuntimeError("whatever it is")
+        return None if body == b"wait" else self.render(b"hot" + body)
 
-    async def answer(self, scope: Scope) -> Rendered:
-        return self.ok
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+        if scope["method"] == "GET":
+            return self.render(b"hot")
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return self.render(b"hot later " + body)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +58,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def port() -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         edge = Edge(application, hot={"/hot": Hot()}, secure=False, max_body=1_000_000)
-        config = uvicorn.Config(edge, http=HttpProtocol, lifespan="off", ws="none", log_config=None)
+        config = uvicorn.Config(
+            edge, http=HttpProtocol, lifespan="off", ws="none", proxy_headers=False, log_config=None
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server._serve([listener]))
         yield listener.getsockname()[1]
@@ -177,3 +189,47 @@ async def test_a_connection_that_is_answered_at_once_can_be_ended_in_good_order(
         connection.shutdown()
     assert await reader.read() == b""
     writer.close()
+
+
+def posted(body: bytes, *, declared: int | None = None) -> bytes:
+    head = b"POST /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\nContent-Length: %d\r\n\r\n"
+    return head % (len(body) if declared is None else declared) + body
+
+
+def bodies_of(answer: bytes) -> list[bytes]:
+    assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200 OK\r\n")
+    return [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+
+
+async def test_a_form_that_comes_whole_is_answered_at_once_and_any_other_in_its_turn(port: int) -> None:
+    whole, waiting, broken = posted(b"abc"), posted(b"wait"), posted(b"broken")
+    assert bodies_of(await answer_to(port, whole)) == [b"hotabc"]
+    sizes = range(1, len(whole))
+    answers = await asyncio.gather(*(answer_to(port, whole[:size], whole[size:] + HOT) for size in sizes))
+    for size, answer in zip(sizes, answers, strict=True):
+        in_head = size < whole.index(b"\n\r\n") + 3
+        assert bodies_of(answer) == [b"hotabc" if in_head else b"hot later abc", b"hot"], size
+    answer = await answer_to(port, whole + waiting + whole + broken + HOT + whole)
+    assert bodies_of(answer) == [
+        b"hotabc",
+        b"hot later wait",
+        b"hot later abc",
+        b"hot later broken",
+        b"hot",
+        b"hot later abc",
+    ]
+
+
+async def test_a_form_whose_body_never_comes_leaves_nothing_behind(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(posted(b"ab", declared=5))
+    await asyncio.sleep(0.05)
+    writer.close()
+    assert await reader.read() == b""
+    assert bodies_of(await answer_to(port, posted(b"abc"))) == [b"hotabc"]
+
+
+async def test_a_form_in_chunks_is_read_whole(port: int) -> None:
+    head = b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert bodies_of(await answer_to(port, head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")) == [b"hotabcde"]
+    assert bodies_of(await answer_to(port, head + b"3\r\nabc\r\n", b"2\r\nde\r\n0\r\n\r\n")) == [b"hot later abcde"]

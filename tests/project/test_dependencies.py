@@ -131,7 +131,7 @@ def test_everything_imported_is_asked_for_by_name(folder: str, lock: str) -> Non
     """A package that comes along with another one may go away with it."""
     providers = packages_distributions()
     asked = {canonicalize_name(Requirement(text).name) for text in ASKED[lock]}
-    local = {"service", "tests", OURS, *sys.stdlib_module_names}
+    local = {"service", "tests", "bench", OURS, *sys.stdlib_module_names}
     for file in sorted((ROOT / folder).rglob("*.py")):
         for name in {name.partition(".")[0] for name in imports_of(file)} - local:
             provided_by = providers[PART_OF.get(name, name)]

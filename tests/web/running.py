@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import httpx2
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import clock
 from service.accounts.account import User
 from service.app import create_app
 from service.clients.client import Client
 from service.settings import Settings, load_settings
-from service.web.direct import Direct, DirectEndpoint
-from service.web.edge import Edge
+from service.web.edge import Edge, HotEndpoint
 from service.web.rooms import Rooms
 from tests.servers.gatepost import PASSWORD, settings_for
 
@@ -34,21 +33,13 @@ class Web:
     def app(self) -> FastAPI:
         """The FastAPI application inside."""
         inner = self.edge._app
-        assert isinstance(inner, Direct)
-        assert isinstance(inner.app, FastAPI)
-        return inner.app
+        assert isinstance(inner, FastAPI)
+        return inner
 
     @property
-    def hot(self) -> Mapping[str, ASGIApp]:
+    def hot(self) -> Mapping[str, HotEndpoint]:
         """What answers without FastAPI."""
         return self.edge._hot
-
-    @property
-    def direct(self) -> Mapping[str, DirectEndpoint]:
-        """What answers in front of FastAPI, behind the rules for origins."""
-        inner = self.edge._app
-        assert isinstance(inner, Direct)
-        return inner.endpoints
 
     @property
     def rooms(self) -> Rooms:
@@ -92,10 +83,15 @@ async def running_web(database_url: str, redis_url: str, **more: str) -> AsyncIt
 
 
 def as_served(edge: Edge) -> ASGIApp:
-    """The edge as `gatepost serve` asks it: first for what is at hand."""
+    """The edge as `gatepost serve` asks it: first for what is at hand, with the body where that counts."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        at_hand = edge.at_hand(scope)
+        if edge.takes_body(scope):
+            first = await receive()
+            receive = _again(first, receive)
+            at_hand = None if first.get("more_body") else edge.at_hand(scope, first.get("body", b""))
+        else:
+            at_hand = edge.at_hand(scope)
         if at_hand is None:
             await edge(scope, receive, send)
             return
@@ -105,6 +101,15 @@ def as_served(edge: Edge) -> ASGIApp:
         await send({"type": "http.response.body", "body": body})
 
     return serve
+
+
+def _again(first: Message, rest: Receive) -> Receive:
+    waiting = [first]
+
+    async def receive() -> Message:
+        return waiting.pop() if waiting else await rest()
+
+    return receive
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from service.protocol.errors import InvalidToken, StoreUnavailable
-from service.web.edge import Edge, HotEndpoint, Rendered, rendered
+from service.web.edge import Edge, HotEndpoint, Rendered, Rendering
 from tests.web.running import Web, as_served, assert_problem
 
 pytestmark = pytest.mark.anyio
@@ -139,14 +139,18 @@ async def test_a_caller_who_leaves_ends_the_request() -> None:
 class Hot:
     """Answers ok, or with what goes wrong; a path of `/now` has it at hand."""
 
+    methods = ("GET",)
+
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
-        self.ok = rendered([(b"content-type", b"text/plain")], b"ok", secure=True)
+        self.ok = Rendering([(b"content-type", b"text/plain")], secure=True)(b"ok")
 
-    def at_hand(self, scope: Scope) -> Rendered | None:
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+        if self.error is not None:
+            raise self.error
         return self.ok if scope["path"] == "/now" else None
 
-    async def answer(self, scope: Scope) -> Rendered:
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         if self.error is not None:
             raise self.error
         return self.ok
@@ -164,14 +168,16 @@ async def test_a_hot_endpoint_is_under_the_same_net() -> None:
 
 
 async def test_what_is_at_hand_is_the_same_answer_but_for_its_id() -> None:
-    asked = edge(hot={"/now": Hot(), "/good": Hot()})
+    asked = edge(hot={"/now": Hot(), "/good": Hot(), "/bad": Hot(RuntimeError("hunter2"))})
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(as_served(asked)), base_url="http://test") as client:
         at_hand, waited = await client.get("/now"), await client.get("/good")
     assert at_hand.text == waited.text == "ok"
     assert at_hand.headers.pop("x-request-id") != waited.headers.pop("x-request-id")
     assert at_hand.headers.multi_items() == waited.headers.multi_items()
-    assert asked.at_hand({"path": "/good", "headers": []}) is asked.at_hand({"path": "/", "headers": []}) is None
-    given = asked.at_hand({"path": "/now", "headers": [(b"x-request-id", b"mine")]})
+    for path, method in (("/good", "GET"), ("/", "GET"), ("/now", "POST"), ("/bad", "GET")):
+        assert asked.at_hand({"method": method, "path": path, "headers": []}) is None
+    assert asked.at_hand({"method": "GET", "path": "/now", "headers": []}, b"x" * 1_001) is None
+    given = asked.at_hand({"method": "GET", "path": "/now", "headers": [(b"x-request-id", b"mine")]})
     assert given is not None
     assert given.endswith(b"\r\nx-request-id: mine\r\n\r\nok")
 
@@ -179,7 +185,7 @@ async def test_what_is_at_hand_is_the_same_answer_but_for_its_id() -> None:
 @pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=c", b"a\nb", b"a\0b", b"\x7f"])
 def test_a_value_that_would_end_its_line_is_never_rendered(value: bytes) -> None:
     with pytest.raises(ValueError, match="control"):
-        rendered([(b"x-auth-subject", value)], b"", secure=True)
+        Rendering([(b"x-auth-subject", value)], secure=True)
 
 
 def assert_carries_all(answer: httpx2.Response, *, secure: bool) -> None:

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from service.protocol.errors import CredentialNotAllowed
 from service.web.security import ANY, SESSION, Door, Route
+from service.web.verify import PATH as VERIFY_PATH
 from tests.web.credentials import CARRIERS, CSRF, SCHEME_OF, Credentials, make_credentials, signed_anew
 from tests.web.running import Web, assert_problem, basic, bearer
 
@@ -166,10 +167,10 @@ async def test_every_operation_has_the_policy_that_is_written_here(web: Web) -> 
         operation: None if route.door is None else (" ".join(sorted(route.door.needed)), set(route.door.schemes))
         for operation, route in operations(web)
     }
-    hot = {("GET", path): ("", set(ANY)) for path in web.hot}
+    verify = {("GET", VERIFY_PATH): ("", set(ANY))}
     written = {operation: (policy.needed, set(policy.schemes)) for operation, policy in GUARDED.items()}
-    direct = {(method, path): None for path, endpoint in web.direct.items() for method in endpoint.methods}
-    assert found | hot | direct == written | dict.fromkeys(PUBLIC) | dict.fromkeys(OAUTH)
+    hot = {(method, path): None for path, endpoint in web.hot.items() for method in endpoint.methods}
+    assert found | hot | verify == written | dict.fromkeys(PUBLIC) | dict.fromkeys(OAUTH)
 
 
 @pytest.mark.parametrize("operation", sorted(OAUTH))

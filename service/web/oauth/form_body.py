@@ -1,28 +1,26 @@
-"""What a program sends to an endpoint of OAuth: one form, nothing in the address."""
+"""What a program sends to an endpoint of OAuth: one form, nothing in the address; and what it gets."""
 
 import json
 from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from service.protocol.errors import InvalidRequest
 from service.protocol.form import Form, parse_form
+from service.web.edge import Rendered, Rendering
 from service.web.strict_body import check_content_type
 
 FORM = b"application/x-www-form-urlencoded"
+_READ = "gatepost.form"
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 async def read_form(scope: Scope, receive: Receive) -> Form:
-    """The form of a request. The edge has bounded its length.
-
-    Raises `InvalidRequest` for parameters in the address, which logs and proxies keep, and for a malformed form;
-    `UnsupportedBody` for any other body.
-    """
-    if scope["query_string"]:
-        raise InvalidRequest(public="Send parameters in the body, not in the address.")
-    check_content_type(scope, FORM)
+    """The form of a request. The edge has bounded its length. Raises as `parse_body`."""
+    read: Form | None = scope.get(_READ)
+    if read is not None:
+        return read
     body = b""
     while True:
         message = await receive()
@@ -30,7 +28,20 @@ async def read_form(scope: Scope, receive: Receive) -> Form:
             raise ClientDisconnect
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            return parse_form(body)
+            return parse_body(scope, body)
+
+
+def parse_body(scope: Scope, body: bytes) -> Form:
+    """The form that is the whole body of a request; `read_form` need not read it again.
+
+    Raises `InvalidRequest` for parameters in the address, which logs and proxies keep, and for a malformed form;
+    `UnsupportedBody` for any other body.
+    """
+    if scope["query_string"]:
+        raise InvalidRequest(public="Send parameters in the body, not in the address.")
+    check_content_type(scope, FORM)
+    form = scope[_READ] = parse_form(body)
+    return form
 
 
 def authorizations(scope: Scope) -> list[bytes]:
@@ -38,8 +49,13 @@ def authorizations(scope: Scope) -> list[bytes]:
     return [value for name, value in scope["headers"] if name == b"authorization"]
 
 
-def json_answer(document: Mapping[str, object]) -> Response:
-    """A 200 that nobody keeps (RFC 6749 §5.1)."""
-    body = json.dumps(dict(document), separators=(",", ":"), ensure_ascii=False).encode()
-    fields = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-    return Response(body, media_type="application/json", headers=fields)
+class JsonAnswers:
+    """Answers that nobody keeps (RFC 6749 §5.1)."""
+
+    def __init__(self, *, secure: bool) -> None:
+        fields = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
+        self._rendering = Rendering(fields, secure=secure)
+
+    def __call__(self, document: Mapping[str, object]) -> Rendered:
+        """A 200 with this document."""
+        return self._rendering(_encode(dict(document)).encode())

@@ -1,13 +1,13 @@
 """`/oauth2/introspect`: is this token good, and what does it say (RFC 7662)."""
 
-from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from service import clock
 from service.clients.authentication import ClientAuthentication
 from service.introspection import Introspection
 from service.protocol.errors import InvalidClient
-from service.web.oauth.form_body import authorizations, json_answer, read_form
+from service.web.edge import Rendered
+from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body, read_form
 
 
 class IntrospectEndpoint:
@@ -15,11 +15,21 @@ class IntrospectEndpoint:
 
     methods = ("POST",)
 
-    def __init__(self, clients: ClientAuthentication, introspection: Introspection) -> None:
+    def __init__(self, clients: ClientAuthentication, introspection: Introspection, *, secure: bool) -> None:
         self._clients = clients
         self._introspection = introspection
+        self._render = JsonAnswers(secure=secure)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Response:
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+        """The answer about an access token to a client that is remembered."""
+        form, now = parse_body(scope, body), clock.now()
+        client = self._clients.recall(form, authorizations(scope), now, at_token_endpoint=False)
+        if client is None:
+            return None
+        told = self._introspection.tell_at_once(form.get("token"), client=client, now=now)
+        return None if told is None else self._render(told)
+
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """200 with `active`. Raises the refusals of `ClientAuthentication.check`, `StoreUnavailable`.
 
         A public client has proved nothing and is refused (§2.1: the endpoint must not help to scan for tokens).
@@ -28,4 +38,4 @@ class IntrospectEndpoint:
         client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
         if not client.confidential:
             raise InvalidClient(detail="a public client may not introspect")
-        return json_answer(await self._introspection.tell(form.get("token"), client=client, now=now))
+        return self._render(await self._introspection.tell(form.get("token"), client=client, now=now))

@@ -1,11 +1,11 @@
 """`/oauth2/revoke`: a client gives a token back (RFC 7009)."""
 
-from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from service import clock
 from service.clients.authentication import ClientAuthentication
 from service.introspection import TokenRevocation
+from service.web.edge import Rendered, Rendering
 from service.web.oauth.form_body import authorizations, read_form
 
 
@@ -14,14 +14,18 @@ class RevokeEndpoint:
 
     methods = ("POST",)
 
-    def __init__(self, clients: ClientAuthentication, revocation: TokenRevocation) -> None:
+    def __init__(self, clients: ClientAuthentication, revocation: TokenRevocation, *, secure: bool) -> None:
         self._clients = clients
         self._revocation = revocation
+        self._done = Rendering([(b"cache-control", b"no-store")], secure=secure)(b"")
 
-    async def answer(self, scope: Scope, receive: Receive) -> Response:
+    def at_hand(self, scope: Scope, body: bytes) -> None:
+        """Nothing: to revoke is to write."""
+
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """200 once every worker has been told. Raises the refusals of `ClientAuthentication.check`,
         `StoreUnavailable`. `token_type_hint` is not needed: the token says what it is."""
         form, now = await read_form(scope, receive), clock.now()
         client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
         await self._revocation.revoke(form.get("token"), client=client, now=now)
-        return Response(headers={"Cache-Control": "no-store"})
+        return self._done

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from service import clock
 from service.protocol.form import Form
-from service.web.oauth.form_body import authorizations, json_answer, read_form
+from service.web.edge import Rendered
+from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body, read_form
 
 
 class AnswersForms(Protocol):
@@ -18,16 +18,25 @@ class AnswersForms(Protocol):
     async def answer(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object]:
         """The members of a successful answer. Raises a `Refusal`."""
 
+    def at_hand(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object] | None:
+        """The same where no store has to be asked; None says: ask `answer`. Raises as that does."""
+
 
 class FormEndpoint:
     """Reads the form, asks the room, and has nobody keep the answer. The path decides the dialect of refusals."""
 
     methods = ("POST",)
 
-    def __init__(self, room: AnswersForms) -> None:
+    def __init__(self, room: AnswersForms, *, secure: bool) -> None:
         self._room = room
+        self._render = JsonAnswers(secure=secure)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Response:
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+        """The answer that waits for no store."""
+        document = self._room.at_hand(parse_body(scope, body), authorizations(scope), now=clock.now())
+        return None if document is None else self._render(document)
+
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """200. Raises the refusals of `read_form` and of the room."""
         form = await read_form(scope, receive)
-        return json_answer(await self._room.answer(form, authorizations(scope), now=clock.now()))
+        return self._render(await self._room.answer(form, authorizations(scope), now=clock.now()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from gatepost.principal import Principal
@@ -13,7 +12,8 @@ from service.credentials.bearer import BearerCredential
 from service.protocol.authorization import BearerText, parse_authorization
 from service.protocol.errors import InsufficientScope, InvalidRequest, InvalidToken, NotAuthenticated, NotFound
 from service.protocol.query import find_values
-from service.web.oauth.form_body import FORM, authorizations, json_answer, read_form
+from service.web.edge import Rendered
+from service.web.oauth.form_body import FORM, JsonAnswers, authorizations, read_form
 
 REQUESTED = "userinfo_claims"
 """The claim of an access token that names what was asked for by the `claims` parameter (§5.5)."""
@@ -25,11 +25,15 @@ class UserInfoEndpoint:
 
     methods = ("GET", "POST")
 
-    def __init__(self, bearer: BearerCredential, directory: Directory) -> None:
+    def __init__(self, bearer: BearerCredential, directory: Directory, *, secure: bool) -> None:
         self._bearer = bearer
         self._directory = directory
+        self._render = JsonAnswers(secure=secure)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Response:
+    def at_hand(self, scope: Scope, body: bytes) -> None:
+        """Nothing: the ledger is asked."""
+
+    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """200 with `sub` and what the scopes and the `claims` parameter ask for.
 
         Raises `InvalidRequest` for a token anywhere else, `NotAuthenticated` for none, `InvalidToken` also for a
@@ -43,7 +47,7 @@ class UserInfoEndpoint:
             raise InvalidToken(detail="the account has gone") from None
         if not user.active:
             raise InvalidToken(detail="the account is disabled")
-        return json_answer({**claims_of(user, caller.scopes, _requested(caller)), "sub": user.id})
+        return self._render({**claims_of(user, caller.scopes, _requested(caller)), "sub": user.id})
 
     async def _caller(self, scope: Scope) -> Principal:
         sent = authorizations(scope)
