@@ -36,6 +36,6 @@ def look(run: Callable[..., Any], chromium: str, url: str, *, pictures: Path | N
     """What `look.mjs` saw of each page, by name: every width in light and dark."""
     asked = {"chromium": chromium, "pages": [f"{url}/{name}" for name in NAMES], "folder": pictures and str(pictures)}
     seen: dict[str, list[Any]] = {}
-    for one in run("look.mjs", asked, within=300):
+    for one in run("look.mjs", asked):
         seen.setdefault(one["address"].removeprefix(f"{url}/"), []).append(one)
     return seen

@@ -27,13 +27,15 @@ def page(
     headers: Mapping[str, str] | None = None,
     **shown: object,
 ) -> Response:
-    """The page of a template, English unless `locale` says otherwise. Edge adds what every answer carries; a page is
-    also alone in its window."""
+    """The page of a template, English unless `locale` says otherwise. Edge adds what every answer carries.
+
+    There is no Cross-Origin-Opener-Policy: it would cut a page off from the application that opened it in a window of
+    its own and waits there for the answer, as `/docs` does.
+    """
     spoken = locale or get_locale("en")
     fields = {
         "Content-Security-Policy": policy or policy_of(),
         "Content-Language": spoken.tag,
-        "Cross-Origin-Opener-Policy": "same-origin",
         "Cache-Control": "no-store",
         **(headers or {}),
     }

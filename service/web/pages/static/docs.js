@@ -35,6 +35,6 @@ const ui = SwaggerUIBundle({
 
 ui.initOAuth({
   clientId: "gatepost-docs",
-  scopes: "openid",
+  scopes: "openid profile",
   usePkceWithAuthorizationCodeGrant: true,
 });
