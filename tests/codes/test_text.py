@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.codes.text import CODE_PREFIX, DEVICE_PREFIX, CodeMint, DeviceCodeMint
 from service.logs import redact
 from service.protocol.errors import InvalidGrant
-from service.signed_text import MacKey
+from service.signed_text import MacKey, SignedText
 
 KEY, OLD_KEY = MacKey(b"new!", token_bytes(32)), MacKey(b"old!", token_bytes(32))
 USER, SESSION = str(UUID(int=2**127 + 1)), str(UUID(int=2**126 + 5))
@@ -75,6 +75,8 @@ def test_what_was_made_for_one_purpose_is_never_taken_for_another() -> None:
     refused(CODES.read, device_code)
     refused(DEVICE_CODES.read, code.replace(CODE_PREFIX, DEVICE_PREFIX))
     refused(CODES.read, device_code.replace(DEVICE_PREFIX, CODE_PREFIX))
+    as_long = SignedText("gp_bs_", 32, [KEY]).issue(bytes(32))
+    refused(DEVICE_CODES.read, as_long.replace("gp_bs_", DEVICE_PREFIX))
 
 
 def test_a_key_that_was_replaced_is_believed_and_one_that_was_withdrawn_is_not() -> None:
