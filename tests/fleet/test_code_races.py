@@ -14,6 +14,7 @@ import pytest
 from service import clock
 from service.clients.client import Client
 from service.clients.metadata import AUTHORIZATION_CODE, DEVICE_CODE, NO_SECRET, REFRESH_TOKEN, ClientMetadata
+from service.codes.desk import CodeDesk
 from tests.contracts.redis_ground import peek
 from tests.servers.gatepost import Fleet, bearer
 from tests.servers.valkey import ValkeyServer
@@ -209,6 +210,22 @@ async def test_a_session_that_has_ended_is_not_opened_again_by_a_code_that_came_
         assert (await stage.fleet.clients[0].post("/oauth2/revoke", data=revoked)).status_code == 200
     assert_refused(await stage.token(form, worker=1))
     await stage.assert_dead(tokens)
+
+
+@pytest.mark.parametrize("kind", ["code", "device"])
+@pytest.mark.spec("RACE-09")
+async def test_a_code_with_which_a_worker_has_died_is_dead(stage: Stage, kind: str) -> None:
+    form, now = await stage.new(kind), clock.now()
+    rooms = stage.fleet.house.rooms  # a third worker, which goes no further
+    if kind == "code":
+        desk = rooms.authorization._codes
+        assert isinstance(desk, CodeDesk)
+        grant = await desk.take(form["code"], now=now)
+    else:
+        grant = await rooms.devices.poll(form["device_code"], client_id=form["client_id"], now=now)
+    for worker in (0, 1):
+        assert_refused(await stage.token(form, worker=worker))
+    assert await rooms.sessions.find_standing(grant.session_id) is None
 
 
 @pytest.mark.spec("CODE-10")

@@ -229,6 +229,17 @@ async def test_a_link_with_anything_else_fills_in_nothing(surfer: Surfer, ada: U
     assert_asks_for_a_code(await surfer.get("/device", user_code=text), 200)
 
 
+@pytest.mark.spec("XSS-02")
+async def test_a_client_s_name_is_text_and_nothing_else(
+    web: Web, surfer: Surfer, ada: User, valkey_server: ValkeyServer
+) -> None:
+    name = "<script src=//evil.example></script>'\"&"
+    device = await begin(web, valkey_server, await add_tv(web, name))
+    page = await confirm_page(await surfer.signed_in("ada"), device.user_code)
+    assert name in read_page(page.text).text
+    assert not any("evil" in reference for reference in read_page(page.text).references)
+
+
 @pytest.mark.spec("RFC 8628 §6.1")
 async def test_case_dashes_and_blanks_make_no_difference(surfer: Surfer, device: Device, ada: User) -> None:
     await surfer.signed_in("ada")
