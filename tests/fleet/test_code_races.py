@@ -151,11 +151,14 @@ async def race(stage: Stage, form: Form) -> list[httpx2.Response]:
 def forgotten(valkey: ValkeyServer) -> Iterator[None]:
     """What the engine learns in this block, it has forgotten afterwards: all its keys are as before."""
     with peek(valkey.url) as raw:
-        kept = [(key, max(raw.pexpiretime(key), 0), raw.dump(key)) for key in raw.scan_iter()]
+        kept = [(key, max(raw.pexpiretime(key), 0), raw.dump(key)) for key in set(raw.scan_iter())]
         yield
-        raw.flushall()
-        for key, until, packed in kept:
-            raw.restore(key, until, packed, absttl=True)
+        with raw.pipeline(transaction=True) as at_once:  # the workers never see it empty
+            at_once.flushall()
+            for key, until, packed in kept:
+                if packed is not None:  # it has not expired while we looked
+                    at_once.restore(key, until, packed, absttl=True)
+            at_once.execute()
 
 
 @pytest.mark.timeout(1800)
