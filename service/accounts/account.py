@@ -87,6 +87,11 @@ class Users(Protocol):
     ) -> int:
         """Write these and raise the epoch; the new epoch. Raises `NotFound`, `Conflict`."""
 
+    async def set_profile(
+        self, tx: Transaction, user_id: str, *, profile: Mapping[str, object], email_verified_at: datetime | None
+    ) -> None:
+        """Replace what the person tells applications. The epoch stays: no credential rests on it."""
+
     async def set_password(self, tx: Transaction, user_id: str, password_hash: str) -> int:
         """Replace the hash and raise the epoch; the new epoch. Raises `NotFound`."""
 

@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 
 from service.access.catalogue import ADMIN_ROLE, Catalogue
 from service.accounts.account import PasswordHashes, SetupLinks, User, Users
+from service.accounts.change import UserChange, changed_user
 from service.accounts.names import login_key, parse_email, parse_username
 from service.accounts.passwords import PasswordPolicy, normalize_password
 from service.identifiers import new_id
@@ -26,16 +27,6 @@ class EndsSessions(Protocol):
 
     async def end_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
         """End one as part of an act. Raises `NotFound` when it is not a living session of this person."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserChange:
-    """What to change; None leaves a field as it is."""
-
-    roles: Iterable[str] | None = None
-    scopes: Iterable[str] | None = None
-    email: str | None = None
-    disabled: bool | None = None
 
 
 class Directory:
@@ -113,15 +104,21 @@ class Directory:
     async def change(
         self, user_id: str, change: UserChange, *, now: datetime, within: frozenset[str] | None = None
     ) -> User:
-        """Apply a change; credentials issued before are looked at anew everywhere. Disabling ends all sessions.
+        """Apply a change; credentials issued before are looked at anew everywhere, unless it is of the profile alone.
+        Disabling ends all sessions.
 
         Raises `NotFound`, `Invalid`, `BeyondOwnScopes`, and `Conflict` for a taken address and when no enabled
         administrator would be left.
         """
         async with self._acts.begin(now) as act:
             before = await self._locked(act, user_id, within)
-            after = self._changed(before, change, now)
+            after = changed_user(before, change, self._catalogue, now=now)
             self._check_covered(after, within)
+            await self._users.set_profile(
+                act.tx, user_id, profile=after.profile, email_verified_at=after.email_verified_at
+            )
+            if change.is_of_profile_alone:
+                return after
             epoch = await self._users.change(
                 act.tx,
                 user_id,
@@ -139,8 +136,8 @@ class Directory:
 
     async def end_sessions(
         self, user_id: str, *, only: str | None = None, now: datetime, within: frozenset[str] | None = None
-    ) -> None:
-        """End all of a person's sessions, or `only` one, on an administrator's word.
+    ) -> int:
+        """End all of a person's sessions, or `only` one, on an administrator's word; how many that were.
 
         Raises `NotFound` for the person and for a session that is not a living one of theirs, `BeyondOwnScopes`.
         """
@@ -148,9 +145,9 @@ class Directory:
         async with self._acts.begin(now) as act:
             await self._locked(act, user_id, within)
             if only is None:
-                await self._ending.end_all_in(act, user_id, why=why, now=now)
-            else:
-                await self._ending.end_in(act, only, user_id=user_id, why=why, now=now)
+                return await self._ending.end_all_in(act, user_id, why=why, now=now)
+            await self._ending.end_in(act, only, user_id=user_id, why=why, now=now)
+            return 1
 
     async def change_own_password(
         self, user_id: str, *, current: str, new: str, keep_session: str | None, now: datetime
@@ -215,17 +212,6 @@ class Directory:
             raise NotFound(public="There is no such user.")
         self._check_covered(user, within)
         return user
-
-    def _changed(self, user: User, change: UserChange, now: datetime) -> User:
-        roles, scopes, disabled_at = user.roles, user.scopes, user.disabled_at
-        if change.roles is not None:
-            roles = self._catalogue.checked_roles(change.roles)
-        if change.scopes is not None:
-            scopes = self._catalogue.checked_scopes(change.scopes)
-        if change.disabled is not None:
-            disabled_at = (disabled_at or now) if change.disabled else None
-        email = user.email if change.email is None else parse_email(change.email)
-        return replace(user, roles=roles, scopes=scopes, email=email, disabled_at=disabled_at)
 
     def _check_covered(self, user: User, within: frozenset[str] | None) -> None:
         if within is not None and not self._catalogue.covers(

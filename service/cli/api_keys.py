@@ -88,12 +88,15 @@ def rotate(
 
 
 @app.command("revoke")
-def revoke(key_id: KeyId) -> None:
-    """Refuse a key everywhere at once."""
+def revoke(key_id: KeyId, as_json: Json = False) -> None:
+    """Refuse a key everywhere at once. Prints which it was."""
 
-    async def work(house: "House") -> None:
+    async def work(house: "House") -> "KeyShown":
+        from service.web.api_keys import KeyShown
+
         keys = house.rooms.api_keys
         key = await keys.get(key_id)
         await keys.revoke(key.id, user_id=key.user_id, now=clock.now())
+        return KeyShown.of(key)
 
-    in_house(work)
+    print_one(in_house(work), as_json=as_json)

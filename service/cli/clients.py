@@ -114,22 +114,22 @@ def rotate_secret(
 
 
 @app.command("disable")
-def disable(client_id: ClientId) -> None:
+def disable(client_id: ClientId, as_json: Json = False) -> None:
     """Refuse a client and all that was issued to it."""
     from service.clients.registry import ClientChange
 
-    _change(client_id, ClientChange(disabled=True))
+    _change(client_id, ClientChange(disabled=True), as_json=as_json)
 
 
 @app.command("enable")
-def enable(client_id: ClientId) -> None:
+def enable(client_id: ClientId, as_json: Json = False) -> None:
     """Take a client's credentials again."""
     from service.clients.registry import ClientChange
 
-    _change(client_id, ClientChange(disabled=False))
+    _change(client_id, ClientChange(disabled=False), as_json=as_json)
 
 
-def _change(client_id: str, change: "ClientChange", *, as_json: bool = False) -> None:
+def _change(client_id: str, change: "ClientChange", *, as_json: bool) -> None:
     async def work(house: "House") -> "ClientShown":
         from service.web.admin.clients import ClientShown
 

@@ -6,7 +6,7 @@ import typer
 
 from service import clock
 from service.cli.house import in_house
-from service.cli.output import Json, collect, print_many
+from service.cli.output import Json, collect, print_many, print_one
 
 if TYPE_CHECKING:
     from service.app import House
@@ -31,13 +31,18 @@ def list_(user: Owner, as_json: Json = False) -> None:
 
 
 @app.command("withdraw")
-def withdraw(client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")], user: Owner) -> None:
-    """Forget a consent, and end all that the application was given on it."""
+def withdraw(
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")], user: Owner, as_json: Json = False
+) -> None:
+    """Forget a consent, and end all that the application was given on it. Prints what had been allowed."""
 
-    async def work(house: "House") -> None:
-        owner = await house.rooms.directory.get_named(user)
-        await house.rooms.consents.withdraw(
-            owner.id, client_id, clock.now(), why="consent withdrawn by an administrator"
-        )
+    async def work(house: "House") -> "ConsentShown":
+        from service.web.consents import ConsentShown
 
-    in_house(work)
+        rooms, now = house.rooms, clock.now()
+        owner, client = await rooms.directory.get_named(user), await rooms.client_directory.find(client_id)
+        why = "consent withdrawn by an administrator"
+        withdrawn = await rooms.consents.withdraw(owner.id, client_id, now, why=why)
+        return ConsentShown.of(withdrawn, None if client is None else client.name)
+
+    print_one(in_house(work), as_json=as_json)

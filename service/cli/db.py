@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.exits import Exit, say
+from service.cli.exits import Exit
 from service.cli.output import Json, print_one
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ app = typer.Typer(name="db", help="The database's tables.", no_args_is_help=True
 
 
 @app.command("upgrade")
-def upgrade() -> None:
+def upgrade(as_json: Json = False) -> None:
     """Run the migrations that are pending, all or nothing. Of several that are started at once, one does it."""
     from service.cli.migrating import migrate
 
     applied = asyncio.run(migrate(_settings()))
-    say(f"applied {', '.join(applied)}" if applied else "nothing to do")
+    print_one({"applied": list(applied)}, as_json=as_json)
 
 
 @app.command("status")

@@ -6,7 +6,7 @@ import typer
 
 from service import clock
 from service.cli.house import in_house
-from service.cli.output import Json, collect, print_many
+from service.cli.output import Json, collect, print_many, print_one
 
 if TYPE_CHECKING:
     from service.app import House
@@ -35,27 +35,29 @@ def list_(user: Owner, as_json: Json = False) -> None:
 
 
 @app.command("end")
-def end(session_id: Annotated[str, typer.Argument(metavar="SESSION_ID")]) -> None:
-    """End one session; its tokens are refused everywhere at once."""
+def end(session_id: Annotated[str, typer.Argument(metavar="SESSION_ID")], as_json: Json = False) -> None:
+    """End one session; its tokens are refused everywhere at once. Prints which it was."""
 
-    async def work(house: "House") -> None:
+    async def work(house: "House") -> "UserSessionShown":
         from service.protocol.errors import NotFound
+        from service.web.admin.users import UserSessionShown
 
         standing = await house.rooms.sessions.find_standing(session_id)
         if standing is None:
             raise NotFound(public="There is no such session.")
         await house.rooms.directory.end_sessions(standing.user.id, only=session_id, now=clock.now())
+        return UserSessionShown.of(standing.session)
 
-    in_house(work)
+    print_one(in_house(work), as_json=as_json)
 
 
 @app.command("end-all")
-def end_all(user: Owner) -> None:
-    """End all sessions of a person."""
+def end_all(user: Owner, as_json: Json = False) -> None:
+    """End all sessions of a person. Prints how many there were."""
 
-    async def work(house: "House") -> None:
+    async def work(house: "House") -> dict[str, object]:
         directory = house.rooms.directory
         owner = await directory.get_named(user)
-        await directory.end_sessions(owner.id, now=clock.now())
+        return {"user": owner.username, "ended": await directory.end_sessions(owner.id, now=clock.now())}
 
-    in_house(work)
+    print_one(in_house(work), as_json=as_json)

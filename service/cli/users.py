@@ -10,7 +10,7 @@ from service.cli.house import in_house
 from service.cli.output import Json, collect, print_many, print_one
 
 if TYPE_CHECKING:
-    from service.accounts.directory import UserChange
+    from service.accounts.change import UserChange
     from service.app import House
     from service.web.admin.users import UserShown
 
@@ -72,54 +72,105 @@ def show(who: Who, as_json: Json = False) -> None:
 
 @app.command("set-roles")
 def set_roles(
-    who: Who, roles: Annotated[list[str] | None, typer.Argument(help="All roles; none takes them all away.")] = None
+    who: Who,
+    roles: Annotated[list[str] | None, typer.Argument(help="All roles; none takes them all away.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Replace a person's roles. Takes effect at once, on every credential."""
-    from service.accounts.directory import UserChange
+    from service.accounts.change import UserChange
 
-    _change(who, UserChange(roles=roles or []))
+    _change(who, UserChange(roles=roles or []), as_json=as_json)
 
 
 @app.command("set-scopes")
 def set_scopes(
-    who: Who, scopes: Annotated[list[str] | None, typer.Argument(help="All scopes; none takes them away.")] = None
+    who: Who,
+    scopes: Annotated[list[str] | None, typer.Argument(help="All scopes; none takes them away.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Replace a person's own scopes, those beside the roles. Takes effect at once."""
-    from service.accounts.directory import UserChange
+    from service.accounts.change import UserChange
 
-    _change(who, UserChange(scopes=scopes or []))
+    _change(who, UserChange(scopes=scopes or []), as_json=as_json)
+
+
+@app.command("set-email")
+def set_email(
+    who: Who,
+    email: Annotated[str | None, typer.Argument(help="The new address; the old one stays without.")] = None,
+    verified: Annotated[
+        bool | None, typer.Option("--verified/--unverified", help="Whether it is known to be the person's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Replace a person's e-mail address, or say whether it is verified. A new one is not, unless you say so."""
+    from service.accounts.change import UserChange
+
+    if email is None and verified is None:
+        raise typer.BadParameter("say an address, --verified or --unverified", param_hint="EMAIL")
+    _change(who, UserChange(email=email, email_verified=verified), as_json=as_json)
+
+
+@app.command("set-profile")
+def set_profile(
+    who: Who,
+    claims: Annotated[
+        list[str], typer.Argument(metavar="CLAIM=VALUE...", help="Such as name='Ada Lovelace' or address.country=GB.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Change what applications are told about a person, by the names of OpenID Connect. CLAIM= takes one away."""
+    from service.accounts.change import UserChange
+
+    _change(who, UserChange(profile=parse_claims(claims)), as_json=as_json)
 
 
 @app.command("disable")
-def disable(who: Who) -> None:
+def disable(who: Who, as_json: Json = False) -> None:
     """Refuse a person: no sign-in, all sessions ended, all keys and tokens refused."""
-    from service.accounts.directory import UserChange
+    from service.accounts.change import UserChange
 
-    _change(who, UserChange(disabled=True))
+    _change(who, UserChange(disabled=True), as_json=as_json)
 
 
 @app.command("enable")
-def enable(who: Who) -> None:
+def enable(who: Who, as_json: Json = False) -> None:
     """Let a person sign in again."""
-    from service.accounts.directory import UserChange
+    from service.accounts.change import UserChange
 
-    _change(who, UserChange(disabled=False))
+    _change(who, UserChange(disabled=False), as_json=as_json)
 
 
 @app.command("set-password")
-def set_password(who: Who, password_stdin: PasswordStdin = False) -> None:
+def set_password(who: Who, password_stdin: PasswordStdin = False, as_json: Json = False) -> None:
     """Replace a person's password and end all their sessions."""
     password = new_password(from_stdin=password_stdin)
 
-    async def work(house: "House") -> None:
+    async def work(house: "House") -> "UserShown":
+        from service.web.admin.users import UserShown
+
         directory = house.rooms.directory
         user = await directory.get_named(who)
         await directory.set_password(user.id, password, now=clock.now())
+        return UserShown.of(user)
 
-    in_house(work)
+    print_one(in_house(work), as_json=as_json)
 
 
-def _change(who: str, change: "UserChange") -> None:
+def parse_claims(texts: list[str]) -> dict[str, object]:
+    """`name=value` as a change of a profile, `address.member=value` for a part of the address."""
+    found: dict[str, object] = {}
+    address: dict[str, object] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise typer.BadParameter(f"{text!r} is not CLAIM=VALUE", param_hint="CLAIM=VALUE")
+        claims, name = (address, name[8:]) if name.startswith("address.") else (found, name)
+        claims[name] = {"true": True, "false": False}.get(value, value) if name.endswith("_verified") else value or None
+    return {**found, "address": address} if address else found
+
+
+def _change(who: str, change: "UserChange", *, as_json: bool) -> None:
     async def work(house: "House") -> "UserShown":
         from service.web.admin.users import UserShown
 
@@ -127,4 +178,4 @@ def _change(who: str, change: "UserChange") -> None:
         user = await directory.get_named(who)
         return UserShown.of(await directory.change(user.id, change, now=clock.now()))
 
-    print_one(in_house(work), as_json=False)
+    print_one(in_house(work), as_json=as_json)

@@ -55,8 +55,9 @@ class ConsentBook:
 
     async def withdraw(
         self, user_id: str, client_id: str, now: datetime, *, why: str = "consent withdrawn by its giver"
-    ) -> None:
-        """Forget a consent and end all that was granted on it: this client's sessions of this person, in one act.
+    ) -> Consent:
+        """Forget a consent and end all that was granted on it: this client's sessions of this person, in one act. What
+        it was.
 
         Raises `NotFound` when there is no such consent.
         """
@@ -66,3 +67,4 @@ class ConsentBook:
                 raise NotFound(public="There is no such consent.")
             await self._consents.remove(act.tx, user_id, client_id)
             await self._ending.end_of_client_in(act, user_id=user_id, client_id=client_id, why=why, now=now)
+        return before

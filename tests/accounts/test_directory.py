@@ -9,7 +9,8 @@ import pytest
 from gatepost.revocation import RevocationKind
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import SETUP_LINK_LIFE, Directory, UserChange
+from service.accounts.change import UserChange
+from service.accounts.directory import SETUP_LINK_LIFE, Directory
 from service.app import House
 from service.protocol.errors import BeyondOwnScopes, Conflict, Invalid, InvalidLogin, InvalidToken, NotFound
 from tests.rooms import add_user, refresh, sign_in

@@ -9,7 +9,7 @@ import pytest
 from gatepost.revocation import RevocationKind
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.api_keys.keyring import MAX_NETWORKS, ApiKeyring, NewApiKey
 from service.app import House
 from service.identifiers import new_id

@@ -164,6 +164,17 @@ async def test_a_change_to_a_taken_address_is_a_conflict(database: Database) -> 
     assert await users.find(ann.id) == ann
 
 
+async def test_a_profile_is_replaced_and_no_credential_is_looked_at_anew(database: Database) -> None:
+    ann, bob = await _kept(database, a_user(profile={"gender": "x"})), await _kept(database, a_user())
+    profile = {"name": "Ζωή", "address": {"formatted": "a\nb"}, "phone_number_verified": True}
+
+    async with database.begin() as tx:
+        await SqlUsers(database).set_profile(tx, ann.id, profile=profile, email_verified_at=NOW)
+
+    assert await SqlUsers(database).find(ann.id) == replace(ann, profile=profile, email_verified_at=NOW)
+    assert await SqlUsers(database).find(bob.id) == bob
+
+
 async def test_changing_nobody_is_not_found(database: Database) -> None:
     users = SqlUsers(database)
 

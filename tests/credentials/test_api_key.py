@@ -12,7 +12,7 @@ from gatepost.principal import Principal
 from gatepost.revocation import Revocation, RevocationKind
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.api_keys.keyring import NewApiKey
 from service.api_keys.text import new_key_text
 from service.app import House, build_house

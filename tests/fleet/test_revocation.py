@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from service import clock
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from tests.servers.gatepost import PASSWORD, Fleet, bearer
 from tests.servers.valkey import ValkeyServer
 

@@ -19,7 +19,7 @@ from gatepost import Principal, RevocationFeed
 from gatepost.fastapi import Gatepost, install
 from gatepost.fetch import FetchError
 from service import clock
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.app import House, build_house
 from service.settings import load_settings
 from tests.servers.gatepost import PASSWORD, GatepostServer, settings_for

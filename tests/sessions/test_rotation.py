@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from gatepost.revocation import Revocation, RevocationKind
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.app import House
 from service.clients.client import Client
 from service.clients.registry import ClientChange

@@ -10,7 +10,7 @@ from gatepost.jws import parse_jws
 from gatepost.testing import TestIssuer
 from service import clock
 from service.access.catalogue import BUILT_IN
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.api_keys.text import new_key_text
 from service.clients.registry import ClientChange
 from service.identifiers import new_id

@@ -1,6 +1,6 @@
 """Accounts in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -141,6 +141,13 @@ class SqlUsers:
                 disabled_at=disabled_at,
             ),
         )
+
+    async def set_profile(
+        self, tx: Transaction, user_id: str, *, profile: Mapping[str, object], email_verified_at: datetime | None
+    ) -> None:
+        """See `Users.set_profile`."""
+        values = {"profile": dict(profile), "email_verified_at": email_verified_at}
+        await opened(tx).run(update(USERS).where(_u.id == user_id).values(values))
 
     async def set_password(self, tx: Transaction, user_id: str, password_hash: str) -> int:
         """See `Users.set_password`."""

@@ -9,8 +9,9 @@ from pydantic import Field
 from gatepost.principal import Principal
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.sessions.session import Session
+from service.web.admin.profile import ProfileAsked, ProfileShown
 from service.web.paging import Cursor, Limit, Search, paged
 from service.web.rooms import House
 from service.web.security import Route, require
@@ -37,12 +38,15 @@ class UserAsked(Asked):
 
 
 class UserChanged(Change):
-    """What to change about a person. `roles` and `scopes` replace the old ones as a whole."""
+    """What to change about a person. `roles` and `scopes` replace the old ones as a whole, `profile` goes member by
+    member."""
 
     roles: LeftOut[Roles] = None
     scopes: LeftOut[OwnScopes] = None
     email: LeftOut[Email] = None
     disabled: LeftOut[Annotated[bool, Field(description="Nobody disabled can sign in.")]] = None
+    email_verified: LeftOut[Annotated[bool, Field(description="A new address is not, unless this says so.")]] = None
+    profile: LeftOut[ProfileAsked] = None
 
 
 class PasswordAsked(Asked):
@@ -61,6 +65,8 @@ class UserShown(Shown):
     scopes: list[str]
     disabled: bool
     created_at: datetime
+    email_verified: bool
+    profile: ProfileShown
 
     @classmethod
     def of(cls, user: User) -> "UserShown":
@@ -73,6 +79,8 @@ class UserShown(Shown):
             scopes=sorted(user.scopes),
             disabled=not user.active,
             created_at=user.created_at,
+            email_verified=user.email_verified_at is not None,
+            profile=dict(user.profile),
         )
 
 
@@ -143,12 +151,20 @@ async def show_user(user_id: str, house: House, caller: Reader) -> UserShown:
 
 @router.patch("/{user_id}", summary="Change or disable a user", responses={409: {}})
 async def change_user(user_id: str, body: UserChanged, house: House, caller: Writer) -> UserShown:
-    """Takes effect on every credential at once; disabling ends all sessions. What is left out stays.
+    """Takes effect on every credential at once; disabling ends all sessions. What is left out stays. A profile is what
+    applications are told by the scopes `profile`, `email`, `phone` and `address`; changing it signs nobody out.
 
     Nobody changes a person who may do more than he himself, nor raises one above himself. The last administrator keeps
     the role.
     """
-    change = UserChange(roles=body.roles, scopes=body.scopes, email=body.email, disabled=body.disabled)
+    change = UserChange(
+        roles=body.roles,
+        scopes=body.scopes,
+        email=body.email,
+        disabled=body.disabled,
+        profile={} if body.profile is None else body.profile.given(),
+        email_verified=body.email_verified,
+    )
     return UserShown.of(await house.directory.change(user_id, change, now=clock.now(), within=caller.scopes))
 
 

@@ -13,7 +13,7 @@ from gatepost.jws import parse_jws
 from gatepost.scopes import parse_scope
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.clients.client import Client
 from service.clients.metadata import DEVICE_CODE, REFRESH_TOKEN
 from service.clients.registry import ClientChange

@@ -8,7 +8,7 @@ import pytest
 from gatepost import KeySet, TokenReader, TokenRefused
 from service import clock
 from service.accounts.account import User
-from service.accounts.directory import UserChange
+from service.accounts.change import UserChange
 from service.clients.registry import ClientChange
 from service.tokens.issue import AccessTokenIssuer
 from tests.web.credentials import signed_anew
