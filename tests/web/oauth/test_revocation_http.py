@@ -1,5 +1,6 @@
 """`/oauth2/revoke` as HTTP: a client gives back what is its own; whatever else it sends, nothing happens or is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -159,3 +160,22 @@ async def test_without_the_clients_proof_nothing_ends(web: Web, apps: dict[str, 
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert not await is_refused(web, tokens["access_token"])
     given(await app.refresh(tokens["refresh_token"]))
+
+
+@pytest.mark.spec("RACE-07")
+@pytest.mark.spec("LOG-09")
+async def test_whichever_of_refresh_and_revocation_wins_nothing_of_the_grant_works_afterwards(
+    web: Web, apps: dict[str, App], browser: Surfer
+) -> None:
+    app = apps["none"]
+    for _ in range(5):
+        tokens = await app.tokens(browser)
+        refresh = tokens["refresh_token"]
+        answers = await asyncio.gather(
+            app.refresh(refresh), app.ask(REVOKE, token=refresh), app.refresh(refresh), app.ask(REVOKE, token=refresh)
+        )
+        assert [answers[1].status_code, answers[3].status_code] == [200, 200]
+        held = [tokens, *(answer.json() for answer in (answers[0], answers[2]) if answer.status_code == 200)]
+        for one in held:
+            assert await is_refused(web, one["access_token"])
+            assert_oauth_error(await app.refresh(one["refresh_token"]), 400, "invalid_grant")
