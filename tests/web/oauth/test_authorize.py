@@ -275,7 +275,7 @@ async def test_what_is_wrong_with_a_proven_request_goes_back_with_state_and_issu
 ) -> None:
     began = time.perf_counter()
     fields = returned(await begin(surfer, orders, **changed))
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 10  # what would hang takes minutes; a busy machine does not
     assert fields.keys() == {"error", "error_description", "state", "iss"}
     assert (fields["error"], fields["iss"]) == (error, ISSUER)
     assert fields["state"] == changed.get("state", "st-1")
@@ -390,7 +390,7 @@ async def test_requests_beyond_all_measure_are_refused_at_once(surfer: Surfer, o
     for body, status in ((huge, 303), (many, 400), (b"x=" + b"a" * 3_000_000, 413), (b"\xff=1", 400), (b"a=%00", 400)):
         began = time.perf_counter()
         answer = await surfer.client.post("/oauth2/authorize", content=body, headers=FORM)
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 10  # what would hang takes minutes; a busy machine does not
         assert answer.status_code == status
         if status == 303:
             assert returned(answer)["error"] == "invalid_scope"
