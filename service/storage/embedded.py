@@ -23,6 +23,7 @@ _STARTS_WITHIN = timedelta(seconds=10)
 _STOPS_WITHIN = timedelta(seconds=5)
 _UNLOCKS_WITHIN = timedelta(seconds=2)
 _POLL = 0.005
+_PREFIX = "gatepost-"
 _SOCKET_PATH_MAX = 90  # the kernel refuses 108 and more
 
 # Becomes the server after asking the kernel to end it together with the process that started it. Run by the
@@ -109,10 +110,12 @@ class EmbeddedValkey:
                 "or set GATEPOST_REDIS_URL"
             )
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._port is None:
-            self._socket_folder = _private_short_folder()
         try:
             with self._lock() as lock:
+                if self._port is None:
+                    _sweep(self._note)  # nobody else runs here: whoever left it was killed
+                    self._socket_folder = _private_short_folder()
+                    self._note.write_text(str(self._socket_folder))
                 self._process = self._launch(binary, lock)
             self._wait_for_answer()
         except BaseException:
@@ -132,6 +135,7 @@ class EmbeddedValkey:
             self._process = None
         if self._socket_folder is not None:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
+            self._note.unlink(missing_ok=True)
             self._socket_folder = None
 
     @property
@@ -139,6 +143,11 @@ class EmbeddedValkey:
         if self._socket_folder is None:
             raise EmbeddedValkeyError("Valkey is not running")
         return self._socket_folder / "s"
+
+    @property
+    def _note(self) -> Path:
+        """Where the socket's folder is named, for whoever comes after a `kill -9`."""
+        return self._folder / "socket"
 
     @property
     def _log(self) -> Path:
@@ -213,11 +222,22 @@ class EmbeddedValkey:
 
 def _private_short_folder() -> Path:
     """A new folder for us alone (mode 700) whose path leaves room for a socket's name."""
-    folder = Path(tempfile.mkdtemp(prefix="gatepost-"))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     if len(str(folder)) > _SOCKET_PATH_MAX:
         folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="gatepost-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
     return folder
+
+
+def _sweep(note: Path) -> None:
+    """Remove the socket folder that a killed server has left, and nothing else than such a one."""
+    try:
+        folder = Path(note.read_text())
+        if folder.name.startswith(_PREFIX) and folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+            (folder / "s").unlink(missing_ok=True)
+            folder.rmdir()
+    except (OSError, ValueError):  # gone already, or not what we make
+        return
 
 
 def _last_lines(log: Path, count: int = 8) -> str:

@@ -44,13 +44,19 @@ def test_it_ends_in_good_order_and_leaves_no_process(tmp_path: Path, workers: st
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_killed_it_takes_its_workers_and_valkey_along_and_starts_again(tmp_path: Path, workers: str) -> None:
-    gatepost = Gatepost(tmp_path, SERVER__WORKERS=workers)
+def test_killed_it_takes_its_workers_and_valkey_along_and_starts_again(
+    tmp_path: Path, server_folder: Path, workers: str
+) -> None:
+    gatepost, temporary = Gatepost(tmp_path, SERVER__WORKERS=workers), server_folder / f"t{workers}"
+    temporary.mkdir()  # a path short enough for a socket
+    gatepost.environ["TMPDIR"] = str(temporary)
     serving = gatepost.start()
     serving.end(signal.SIGKILL)
     assert serving.left() == []
     assert is_free(gatepost.port)
+    assert len(list(temporary.iterdir())) == 1, "what was killed cannot tidy up"
     assert gatepost.ask("users", "list") == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path) -> None:

@@ -166,6 +166,37 @@ def test_it_ends_with_its_owner_and_keeps_what_was_written(tmp_path: Path, kille
         assert client.get("family") == b"8"
 
 
+def test_what_a_killed_owner_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    owner, url, _ = start_owner(folder)
+    left = Path(url.removeprefix("unix://").partition("?")[0]).parent
+    owner.kill()
+    owner.communicate(timeout=10)
+    assert left.is_dir()
+    kept = [tmp_path / "precious", tmp_path / "gatepost-other"]
+    for one in kept:
+        one.mkdir()
+        (one / "file").touch()
+    with EmbeddedValkey(folder):
+        assert not left.exists()
+    assert not (folder / "socket").exists()
+    (tmp_path / "gatepost-link").symlink_to(kept[0])
+    for note in (*map(str, kept), str(tmp_path / "gatepost-link"), "", "/", "\0", "gatepost-x" * 1_000):
+        (folder / "socket").write_text(note)
+        with EmbeddedValkey(folder):
+            assert (folder / "socket").read_text() != note
+        assert all((one / "file").exists() for one in kept)
+    assert (tmp_path / "gatepost-link").is_symlink()
+
+
+def test_who_is_refused_a_folder_leaves_its_owner_in_peace(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path) as valkey:
+        with pytest.raises(EmbeddedValkeyError, match="another Valkey is running"):
+            EmbeddedValkey(tmp_path).start()
+        with redis.Redis.from_url(valkey.url) as client:  # a new connection, by the same socket
+            assert client.ping() is True
+
+
 def test_ctrl_c_on_the_terminal_does_not_reach_it(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path) as valkey:
         assert os.getpgid(valkey.pid) != os.getpgid(os.getpid())
