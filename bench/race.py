@@ -72,12 +72,14 @@ def costs(subjects: list[Subject]) -> list[str]:
 
 def shares(subjects: list[Subject]) -> list[str]:
     """What each costs beside others, as a Markdown table. A share is the other's processor time by this one's, turn by
-    turn: 1 is as cheap, 2 half. The middle half of the turns lies between the two numbers behind the median."""
+    turn: 1 is as cheap, 2 half. The middle half of the turns lies between the two numbers behind the median; the last is
+    that of the best turn of each."""
     named = {subject.name: subject for subject in subjects}
-    lines = ["| what | beside | share | middle half | goal |", "| --- | --- | ---: | ---: | --- |"]
+    lines = ["| what | beside | share | middle half | best | goal |", "| --- | --- | ---: | ---: | ---: | --- |"]
     for subject in subjects:
         for other, goal in subject.measured_by.items():
             turns = [theirs / own for theirs, own in zip(named[other].cpu, subject.cpu, strict=True)]
             low, middle, high = quantiles(turns, n=4, method="inclusive") if len(turns) > 1 else turns * 3
-            lines.append(f"| {subject.name} | {other} | {middle:.2f} | {low:.2f} to {high:.2f} | {goal} |")
+            best = min(named[other].cpu) / min(subject.cpu)
+            lines.append(f"| {subject.name} | {other} | {middle:.2f} | {low:.2f} to {high:.2f} | {best:.2f} | {goal} |")
     return lines

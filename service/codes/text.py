@@ -9,8 +9,8 @@ import secrets
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
+from service.identifiers import packed_id, unpacked_id
 from service.protocol.errors import InvalidGrant
 from service.signed_text import MacKey, SignedText
 
@@ -45,7 +45,7 @@ class CodeMint:
     def issue(self, user_id: str, session_id: str) -> tuple[Code, str]:
         """A new code, and its text."""
         code = Code(user_id, session_id, secrets.token_hex(8))
-        body = _CODE.pack(UUID(user_id).bytes, UUID(session_id).bytes, bytes.fromhex(code.nonce))
+        body = _CODE.pack(packed_id(user_id), packed_id(session_id), bytes.fromhex(code.nonce))
         return code, self._signed.issue(body)
 
     def read(self, text: str) -> Code:
@@ -54,7 +54,7 @@ class CodeMint:
             user, session, nonce = _CODE.unpack(self._signed.read(text))
         except ValueError as problem:
             raise InvalidGrant(detail=f"code {problem}") from None
-        return Code(str(UUID(bytes=user)), str(UUID(bytes=session)), nonce.hex())
+        return Code(unpacked_id(user), unpacked_id(session), nonce.hex())
 
 
 class DeviceCodeMint:
@@ -66,7 +66,7 @@ class DeviceCodeMint:
     def issue(self, session_id: str) -> tuple[DeviceCode, str]:
         """A new code, and its text."""
         code = DeviceCode(session_id, secrets.token_hex(16))
-        return code, self._signed.issue(_DEVICE.pack(UUID(session_id).bytes, bytes.fromhex(code.nonce)))
+        return code, self._signed.issue(_DEVICE.pack(packed_id(session_id), bytes.fromhex(code.nonce)))
 
     def read(self, text: str) -> DeviceCode:
         """Check form and MAC; no store is asked. Raises `InvalidGrant` for anything that we did not make."""
@@ -74,4 +74,4 @@ class DeviceCodeMint:
             session, nonce = _DEVICE.unpack(self._signed.read(text))
         except ValueError as problem:
             raise InvalidGrant(detail=f"device code {problem}") from None
-        return DeviceCode(str(UUID(bytes=session)), nonce.hex())
+        return DeviceCode(unpacked_id(session), nonce.hex())

@@ -8,11 +8,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from service.accounts.account import User, Users
 from service.clients.client import FIRST_PARTY
-from service.identifiers import new_id
+from service.identifiers import new_id, packed_id, unpacked_id
 from service.protocol.errors import InvalidLogin
 from service.revocation.acts import Acts
 from service.sessions.ending import SessionEnding
@@ -92,7 +91,7 @@ class BrowserSessions:
                 if owner == user.id:
                     await self._sessions.adopt(act.tx, before.session.id, session.id, user_id=owner)
                 await self._ending.end_if_living_in(act, before.session.id, user_id=owner, why=why, now=now)
-        return self._signed.issue(_BODY.pack(UUID(user.id).bytes, UUID(session.id).bytes))
+        return self._signed.issue(_BODY.pack(packed_id(user.id), packed_id(session.id)))
 
     async def find(self, cookie: str, *, now: datetime) -> BrowserSession | None:
         """Whose cookie this is, while the session lives and its owner may sign in. Raises `StoreUnavailable`."""
@@ -100,8 +99,8 @@ class BrowserSessions:
             user, session = _BODY.unpack(self._signed.read(cookie))
         except ValueError:
             return None
-        standing = await self._sessions.find_standing(str(UUID(bytes=session)))
-        if standing is None or standing.session.user_id != str(UUID(bytes=user)):
+        standing = await self._sessions.find_standing(unpacked_id(session))
+        if standing is None or standing.session.user_id != unpacked_id(user):
             return None
         found = standing.session
         if not standing.user.active or found.ended_at is not None or found.client_id != FIRST_PARTY:

@@ -7,8 +7,8 @@ HMAC-SHA256 under a server key, so the successor of a generation is always the s
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
+from service.identifiers import packed_id, unpacked_id
 from service.protocol.errors import InvalidGrant
 from service.signed_text import MacKey, SignedText
 
@@ -34,7 +34,7 @@ class RefreshTokenMint:
 
     def issue(self, token: RefreshToken) -> str:
         """The one text form of this family and generation under the present key."""
-        return self._signed.issue(_BODY.pack(UUID(token.user_id).bytes, UUID(token.family_id).bytes, token.generation))
+        return self._signed.issue(_BODY.pack(packed_id(token.user_id), packed_id(token.family_id), token.generation))
 
     def read(self, text: str) -> RefreshToken:
         """Check form and MAC; no store is asked. Raises `InvalidGrant` for anything that we did not make."""
@@ -42,4 +42,4 @@ class RefreshTokenMint:
             user, family, generation = _BODY.unpack(self._signed.read(text))
         except ValueError as problem:
             raise InvalidGrant(detail=f"refresh token {problem}") from None
-        return RefreshToken(str(UUID(bytes=user)), str(UUID(bytes=family)), generation)
+        return RefreshToken(unpacked_id(user), unpacked_id(family), generation)

@@ -51,9 +51,10 @@ def check(printed: str) -> tuple[list[str], set[str]]:
         assert len(numbers) == 5
         assert all(float(number.replace(",", "")) > 0 for number in numbers), name
     found = rows(printed, "what | beside")
-    for name, other, share, middle, _ in found:
+    for name, other, share, middle, best, _ in found:
         assert {name, other} <= set(names)
-        assert [float(share)] * 2 == [float(end) for end in middle.split(" to ")]  # of one turn
+        low, high = (float(end) for end in middle.split(" to "))
+        assert float(share) == low == high == float(best) > 0  # of one turn
     return names, {goal for *_, goal in found if goal}
 
 

@@ -111,7 +111,7 @@ def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outc
 
 def _unpack(packed: bytes, presented: RefreshToken, client_id: str, epoch: int, client_epoch: int) -> Family | None:
     try:
-        auth_time, ends_at, scopes, amr, acr, *since = json.loads(packed)
+        auth_time, ends_at, scopes, amr, acr, *since = json.loads(packed.decode())
         return Family(
             id=presented.family_id,
             user_id=presented.user_id,
