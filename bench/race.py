@@ -72,7 +72,7 @@ def costs(subjects: list[Subject]) -> list[str]:
 
 def shares(subjects: list[Subject]) -> list[str]:
     """What each costs beside others, as a Markdown table. A share is the other's processor time by this one's, turn by
-    turn: 1 is as cheap, 2 half. The middle half of the turns lies between the two numbers behind the median; the last is
+    turn: 1 is as cheap, 2 half. The middle half of the turns lies between the two numbers behind the median; `best` is
     that of the best turn of each."""
     named = {subject.name: subject for subject in subjects}
     lines = ["| what | beside | share | middle half | best | goal |", "| --- | --- | ---: | ---: | ---: | --- |"]

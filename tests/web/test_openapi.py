@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import schemathesis
 
+from service import clock
 from service.access.catalogue import Catalogue
+from service.clients.metadata import CLIENT_CREDENTIALS, DEVICE_CODE, ClientMetadata
 from service.web.admin.clients import ClientChanged
 from service.web.admin.users import UserChanged
 from service.web.security import ANY
 from tests.servers.valkey import ValkeyServer
 from tests.web.credentials import make_credentials
-from tests.web.running import Web, assert_problem, running_web
+from tests.web.running import Web, assert_problem, basic, running_web
 from tests.web.test_policy_matrix import GUARDED, OAUTH, PUBLIC
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +49,50 @@ async def test_it_has_every_operation_but_the_pages(document: Document) -> None:
     assert {operation for operation, _ in operations(document)} == GUARDED.keys() | OAUTH.keys() | {
         operation for operation in PUBLIC if operation[1] not in PAGES
     }
+
+
+async def test_every_endpoint_in_front_of_the_router_is_described_with_its_methods(
+    web: Web, document: Document
+) -> None:
+    described = {path: {method.upper() for method in document["paths"][path]} for path in web.hot}
+    assert described == {path: set(endpoint.methods) for path, endpoint in web.hot.items()}
+    assert described.keys() == {"/auth/verify", *(path for _, path in OAUTH)}
+
+
+async def test_the_forms_of_oauth_have_the_fields_that_are_read(web: Web, document: Document) -> None:
+    def fields(path: str) -> set[str]:
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        assert list(content) == ["application/x-www-form-urlencoded"]
+        return set(content["application/x-www-form-urlencoded"]["schema"]["properties"])
+
+    proof = {"client_id", "client_secret"}
+    assert fields("/oauth2/token") == web.rooms.tokens.parameters
+    assert fields("/oauth2/device_authorization") == {"scope", "resource"} | proof
+    assert fields("/oauth2/introspect") == fields("/oauth2/revoke") == {"token", "token_type_hint"} | proof
+
+
+async def test_what_the_endpoints_of_oauth_answer_is_described(web: Web, document: Document) -> None:
+    application, secret = await web.rooms.clients.create(
+        "application",
+        confidential=True,
+        scopes=["orders:read", "tokens:introspect"],
+        now=clock.now(),
+        metadata=ClientMetadata(grant_types=frozenset({CLIENT_CREDENTIALS, DEVICE_CODE})),
+    )
+    await web.add_user("described")
+    signed_in = await web.sign_in("described")
+    asked = [
+        ("/oauth2/token", {"grant_type": CLIENT_CREDENTIALS}),
+        ("/oauth2/device_authorization", {}),
+        ("/oauth2/introspect", {"token": signed_in["access_token"]}),
+        ("/oauth2/introspect", {"token": signed_in["refresh_token"]}),
+        ("/oauth2/introspect", {"token": "none"}),
+    ]
+    for path, form in asked:
+        answer = await web.client.post(path, data=form, headers=basic(application.id, secret or ""))
+        assert answer.status_code == 200, answer.text
+        described = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert set(described["required"]) <= answer.json().keys() <= described["properties"].keys(), path
 
 
 async def test_each_padlock_asks_for_what_the_guard_asks_for(document: Document) -> None:

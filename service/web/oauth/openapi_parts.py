@@ -74,7 +74,11 @@ def operations() -> dict[str, Part]:
         REVOKE: {"post": _revoke()},
         USERINFO: {
             "get": {**userinfo, "operationId": "userinfo"},
-            "post": {**userinfo, "operationId": "userinfo_by_post"},
+            "post": {
+                **userinfo,
+                "operationId": "userinfo_by_post",
+                "responses": {**userinfo["responses"], **refusals(413, 415)},
+            },
         },
     }
 
@@ -148,6 +152,14 @@ def _introspect() -> Part:
         "sub": (_TEXT, "Whose it is."),
         "aud": ({"type": ["string", "array"], "items": {"type": "string"}}, "For whom it is."),
         "exp": (_NUMBER, "When it ends, in seconds of NumericDate."),
+        "iat": (_NUMBER, "When it was issued; of an access token."),
+        "iss": (_TEXT, "Who issued it."),
+        "jti": (_TEXT, "The id of an access token."),
+        "token_type": (_TEXT, "`Bearer`, of an access token."),
+        "sid": (_TEXT, "The session in which a person granted it."),
+        "auth_time": (_NUMBER, "When the person signed in."),
+        "amr": ({"type": "array", "items": _TEXT}, "How the person signed in (RFC 8176)."),
+        "acr": (_TEXT, "How far that can be relied on, if anybody said."),
     }
     return {
         "tags": [TAG],
