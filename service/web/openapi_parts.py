@@ -8,9 +8,9 @@ Part = dict[str, Any]
 
 ABOUT = """Who is calling, and may they?
 
-Press **Authorize** and enter one credential: an access token from `POST /auth/login` (bearer), a user name and
-password or a client id and secret (basic), or an API key. Each operation says which kinds it takes and which scopes it
-needs. Two credentials in one request are refused.
+Press **Authorize** and sign in on our own pages (oauth2), or enter one credential: an access token from
+`POST /auth/login` (bearer), a user name and password or a client id and secret (basic), or an API key. Each operation
+says which kinds it takes and which scopes it needs. Two credentials in one request are refused.
 
 Every refusal is a problem document (RFC 9457) with a stable `code` and the `request_id`, which is also in the field
 `X-Request-ID` of every answer; at the endpoints of OAuth it is what that asks for (RFC 6749 §5.2). Lists are read with
