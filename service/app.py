@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -14,6 +15,7 @@ from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
 from service.accounts.passwords import PasswordPolicy
 from service.accounts.sign_in import PasswordSignIn
+from service.addresses import LinkDesk, Recovery, Registration, Verification
 from service.api_keys.keyring import ApiKeyring
 from service.authorize import AuthorizationDesk
 from service.authorize.hints import Hints
@@ -41,7 +43,8 @@ from service.grants.resources import ResourceRule
 from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
 from service.logout import LogoutDesk, LogoutSender, LogoutTokens
-from service.outgoing import OutgoingHttp
+from service.mail import Carrier, LetterSender, LetterWriter
+from service.outgoing import MailFolder, OutgoingHttp, SmtpCarrier
 from service.protocol.errors import StoreUnavailable
 from service.revocation.acts import Acts
 from service.revocation.feed import RevocationFeed
@@ -67,6 +70,8 @@ from service.storage.sql import (
     SqlApiKeys,
     SqlClients,
     SqlConsents,
+    SqlLetters,
+    SqlLinks,
     SqlLogoutNotices,
     SqlRevocations,
     SqlSessions,
@@ -77,7 +82,22 @@ from service.storage.sql import (
 from service.tokens.id_token import IdTokens
 from service.tokens.issue import AccessTokenIssuer
 from service.tokens.verify import ForAnyAudience, TokenVerifier
-from service.web import admin, api_keys, auth, consents, docs, errors, health, openapi, setup, users, wellknown
+from service.web import (
+    address_pages,
+    addresses,
+    admin,
+    api_keys,
+    auth,
+    consents,
+    docs,
+    errors,
+    health,
+    mailbox,
+    openapi,
+    setup,
+    users,
+    wellknown,
+)
 from service.web.address import AddressRule
 from service.web.cookies import Cookies
 from service.web.edge import Edge
@@ -108,6 +128,7 @@ class House:
     passwords: Argon2Passwords
     browsers: Browsers
     notices: LogoutSender
+    letters: LetterSender | None
     outgoing: OutgoingHttp
     reached: WriteBehind[Reached]
     used_keys: WriteBehind[datetime]
@@ -123,12 +144,29 @@ class House:
             for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring, self.notices):
                 await started.start()
                 stack.push_async_callback(started.stop)
+            if self.letters is not None:
+                await self.letters.start()
+                stack.push_async_callback(self.letters.stop)
             yield
 
     async def readiness(self) -> Readiness:
         """Whether SQL and Redis answer now, and whether the signing keys have been read."""
         sql, redis = await asyncio.gather(_answers(self.database.check), _answers(self.link.ping))
         return Readiness(sql=sql, redis=redis, keys=self.rooms.keyring.can_sign(clock.now()))
+
+
+def carrier_of(settings: Settings) -> Carrier:
+    """What letters travel by."""
+    folder = mail_folder(settings)
+    if folder is not None:
+        return MailFolder(folder, sender=settings.mail_sender)
+    return SmtpCarrier(settings.mail.smtp_url.get_secret_value(), sender=settings.mail_sender)
+
+
+def mail_folder(settings: Settings) -> Path | None:
+    """Where letters lie when local mode has no mail server."""
+    has_server = bool(settings.mail.smtp_url.get_secret_value())
+    return settings.var.resolve() / "mail" if settings.mode == "local" and not has_server else None
 
 
 def build_house(settings: Settings) -> House:
@@ -221,6 +259,8 @@ def build_house(settings: Settings) -> House:
         BasicCredential(sign_in, registry, feed, catalogue),
         bearer,
     )
+    letters, links = SqlLetters(database), LinkDesk(database, SqlLinks(database))
+    directory = Directory(acts, users, SqlSetupLinks(database), passwords, policy, catalogue, ending)
     consent_book = ConsentBook(acts, stored_consents, ending)
     codes = CodeDesk(
         RedisCodes(link, prefix=settings.redis_prefix),
@@ -239,12 +279,23 @@ def build_house(settings: Settings) -> House:
     person = PersonTokens(pairs, id_tokens, users, resources)
     rooms = Rooms(
         acts=acts,
-        directory=Directory(acts, users, SqlSetupLinks(database), passwords, policy, catalogue, ending),
+        directory=directory,
         sign_in=sign_in,
         clients=registry,
         client_directory=clients,
         client_authentication=authentication,
         consents=consent_book,
+        recovery=Recovery(acts, users, letters, links, passwords, policy, directory),
+        registration=Registration(
+            acts,
+            letters,
+            links,
+            directory,
+            mode=settings.accounts.registration,
+            roles=frozenset(settings.accounts.registration_roles),
+        ),
+        verification=Verification(acts, users, letters, links, passwords),
+        sends_letters=settings.sends_letters,
         api_keys=ApiKeyring(
             acts,
             stored_keys,
@@ -296,6 +347,14 @@ def build_house(settings: Settings) -> House:
         passwords=passwords,
         browsers=Browsers(browser_sessions, sealer, browser_keys, secure=settings.secure),
         notices=LogoutSender(notices, clients, logout_tokens, outgoing, now=clock.now),
+        letters=LetterSender(
+            letters,
+            LetterWriter(users, links, public_url=settings.public_url),
+            carrier_of(settings),
+            now=clock.now,
+        )
+        if settings.sends_letters
+        else None,
         outgoing=outgoing,
         reached=reached,
         used_keys=used_keys,
@@ -340,10 +399,12 @@ def create_app(settings: Settings) -> Edge:
         scopes=Catalogue(scopes=settings.access.scopes, roles=settings.access.roles).names,
         locales=("en", "ar"),
     )
+    app.state.public_url = settings.public_url
+    app.state.mail_folder = mail_folder(settings)
     errors.install(app)
-    for room in (auth, users, consents, api_keys, admin, wellknown, metadata, health, setup):
+    for room in (auth, users, addresses, consents, api_keys, admin, wellknown, metadata, health, setup):
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
-    for room in (authorize, sign_in, consent, device, logout):
+    for room in (authorize, sign_in, consent, device, logout, address_pages, mailbox):
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
     openapi.install(
         app,

@@ -116,8 +116,13 @@ def test_a_name_that_does_not_exist_is_refused(name: str) -> None:
 
 def test_every_secret_can_come_from_a_file(tmp_path: Path) -> None:
     twins = {knob.name for knob in knobs() if knob.secret}
-    assert twins == {f"GATEPOST_{name}" for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PREVIOUS_SECRET_KEYS")}
-    values = {**GOOD, "GATEPOST_PREVIOUS_SECRET_KEYS": token_urlsafe(32)}
+    own = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PREVIOUS_SECRET_KEYS", "MAIL__SMTP_URL")
+    assert twins == {f"GATEPOST_{name}" for name in own}
+    values = {
+        **GOOD,
+        "GATEPOST_PREVIOUS_SECRET_KEYS": token_urlsafe(32),
+        "GATEPOST_MAIL__SMTP_URL": "smtps://gatepost:hunter22@mail.example",
+    }
     environ = {name: value for name, value in values.items() if name not in twins}
     for name in twins:
         (tmp_path / name).write_text(f"{values[name]}\n")
@@ -131,6 +136,19 @@ def test_a_file_that_cannot_be_read_or_is_one_too_many_is_refused(tmp_path: Path
         assert names({"GATEPOST_SECRET_KEY_FILE": str(path)}) == {"SECRET_KEY_FILE"}
     both = {"GATEPOST_REDIS_URL": "redis://a", "GATEPOST_REDIS_URL_FILE": "/dev/null"}
     assert mistakes(both) == {"GATEPOST_REDIS_URL_FILE": "GATEPOST_REDIS_URL is set too"}
+
+
+def test_letters_need_a_way_to_go_and_a_sender() -> None:
+    local = load_settings({"GATEPOST_PUBLIC_URL": "https://id.example.com"})
+    assert (local.sends_letters, local.mail_sender) == (True, "Gatepost <no-reply@id.example.com>")
+    assert not load_settings(GOOD).sends_letters
+    assert load_settings({**GOOD, "GATEPOST_MAIL__SMTP_URL": "smtp://mail"}).sends_letters
+    assert names({**GOOD, "GATEPOST_ACCOUNTS__REGISTRATION": "open"}) == {"ACCOUNTS__REGISTRATION"}
+    assert names({"GATEPOST_ACCOUNTS__REGISTRATION": "everybody"}) == {"ACCOUNTS__REGISTRATION"}
+    assert names({"GATEPOST_ACCOUNTS__REGISTRATION_ROLES": "admin"}) == {"ACCOUNTS__REGISTRATION_ROLES"}
+    assert names({"GATEPOST_ACCOUNTS__REGISTRATION_ROLES": "king"}) == {"ACCOUNTS__REGISTRATION_ROLES"}
+    assert names({"GATEPOST_MAIL__SMTP_URL": "http://mail"}) == {"MAIL__SMTP_URL"}
+    assert names({"GATEPOST_MAIL__SENDER": "Gatepost"}) == {"MAIL__SENDER"}
 
 
 def test_production_accepts_what_is_safe_and_names_what_is_missing() -> None:

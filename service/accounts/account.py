@@ -95,6 +95,12 @@ class Users(Protocol):
     async def set_password(self, tx: Transaction, user_id: str, password_hash: str) -> int:
         """Replace the hash and raise the epoch; the new epoch. Raises `NotFound`."""
 
+    async def set_email(self, tx: Transaction, user_id: str, email: str, *, verified_at: datetime) -> int:
+        """Replace the address by a proven one and raise the epoch; the new epoch. Raises `NotFound`, `Conflict`."""
+
+    async def verify_email(self, tx: Transaction, user_id: str, key: str, *, at: datetime) -> bool:
+        """The address of this key is proven, if it is still the account's. The epoch stays."""
+
     async def rehash(self, user_id: str, *, old: str, new: str) -> None:
         """Replace `old` by `new` only if `old` is still there: a racing password change wins. Epoch stays."""
 

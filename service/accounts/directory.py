@@ -179,6 +179,35 @@ class Directory:
             user, normal, keep_session=None, why="password set by an administrator", now=now, within=within
         )
 
+    async def set_password_in(
+        self, act: Act, user_id: str, password_hash: str, *, keep_session: str | None, why: str, now: datetime
+    ) -> None:
+        """Replace a password and end every session but one, as part of an act. Raises `NotFound`."""
+        epoch = await self._users.set_password(act.tx, user_id, password_hash)
+        await act.raise_secret_epoch(user_id, epoch, why=why)
+        await self._ending.end_all_in(act, user_id, why=why, now=now, but=keep_session)
+
+    async def drafted(
+        self, username: str, password: str, *, email: str, roles: Iterable[str], scopes: Iterable[str], now: datetime
+    ) -> User:
+        """A new account with a proven address that is not added yet. Raises `Invalid`, `TooBusy`."""
+        user, secret = self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
+        return replace(user, password_hash=await self._hashes.hash(secret), email_verified_at=now)
+
+    async def add_in(self, act: Act, user: User) -> None:
+        """Add an account as part of an act. Raises `Conflict` for a taken name or address."""
+        await self._users.add(act.tx, user)
+
+    def checked_grant(
+        self, roles: Iterable[str], scopes: Iterable[str], *, within: frozenset[str] | None
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Roles and scopes that there are, and that an administrator may hand out. Raises `Invalid`,
+        `BeyondOwnScopes`."""
+        known = self._catalogue.checked_roles(roles), self._catalogue.checked_scopes(scopes)
+        if within is not None and not self._catalogue.covers(within, self._catalogue.effective(*known)):
+            raise BeyondOwnScopes(detail="in an invitation")
+        return known
+
     async def offer_setup(self, *, now: datetime) -> str | None:
         """The secret of a new single-use link, or None when there is an administrator already."""
         if await self._users.has_any_admin():
@@ -260,9 +289,7 @@ class Directory:
             locked = await self._locked(act, user.id, within)
             if proven is not None and locked.password_hash != proven:
                 raise Conflict(public="The password has been changed meanwhile.")
-            epoch = await self._users.set_password(act.tx, user.id, password_hash)
-            await act.raise_secret_epoch(user.id, epoch, why=why)
-            await self._ending.end_all_in(act, user.id, why=why, now=now, but=keep_session)
+            await self.set_password_in(act, user.id, password_hash, keep_session=keep_session, why=why, now=now)
 
 
 def _link_digest(secret: str) -> bytes:

@@ -43,6 +43,24 @@ def create(
     print_one(in_house(work), as_json=as_json)
 
 
+@app.command("invite")
+def invite(
+    email: Annotated[str, typer.Argument(help="Where the letter goes.")],
+    role: Annotated[list[str] | None, typer.Option(help="A role that they will have; may be repeated.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="A scope beside those of the roles; may be repeated.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the letter: en or ar.")] = "en",
+) -> None:
+    """Have a letter sent by whose link somebody makes their own account. The running server sends it."""
+    from service.addresses import Invitation
+
+    invitation = Invitation(frozenset(role or ()), frozenset(scope or ()))
+
+    async def work(house: "House") -> None:
+        await house.rooms.registration.invite(email, invitation, locale=language, now=clock.now())
+
+    in_house(work)
+
+
 @app.command("list")
 def list_(
     search: Annotated[str, typer.Option(help="Part of a user name or e-mail address.")] = "", as_json: Json = False

@@ -1,8 +1,11 @@
-"""Requests that Gatepost itself sends: one bounded form at a time, to addresses that an administrator registered.
+"""What Gatepost itself sends: bounded forms to addresses that an administrator registered, and letters.
 
-Owns timeouts, size limits and that no redirect is followed. Refuses to know what is said. Read `http.py` first.
+Owns timeouts, size limits, TLS, and that no redirect is followed. Refuses to know what is said. Read `http.py` first,
+then `smtp.py`.
 """
 
 from service.outgoing.http import OutgoingHttp
+from service.outgoing.mail_folder import MailFolder
+from service.outgoing.smtp import SmtpCarrier
 
-__all__ = ["OutgoingHttp"]
+__all__ = ["MailFolder", "OutgoingHttp", "SmtpCarrier"]

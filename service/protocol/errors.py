@@ -122,6 +122,18 @@ class NotFound(Refusal):
     code, public = "not_found", "There is no such thing."
 
 
+class DeadLink(Refusal):
+    """A single-use link that was used, replaced or outlived, or never was one."""
+
+    code, public = "dead_link", "This link has been used or has expired. Ask for a new one."
+
+
+class NotOffered(Refusal):
+    """The operator has not switched this on."""
+
+    code, public = "not_offered", "This is not offered here."
+
+
 class Conflict(Refusal):
     """The name is taken, or the state has moved on meanwhile."""
 

@@ -1,11 +1,14 @@
 """What each value alone does not show: settings that contradict each other, and what production may not have."""
 
 from collections.abc import Iterable, Iterator
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from service.access.catalogue import ADMIN_ROLE, Catalogue
+from service.accounts.names import parse_email
+from service.addresses import RegistrationMode
 from service.crypto.secret import RootSecret
 from service.protocol.errors import Invalid
 from service.settings.model import AccessSettings, Settings
@@ -27,6 +30,7 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}API_KEYS__LONGEST_LIFE: is shorter than the default life"
     yield from _wrong_scopes(settings.access)
     yield from _wrong_secrets(settings)
+    yield from _wrong_mail(settings)
     if settings.mode == "production":
         yield from _unsafe_in_production(settings)
 
@@ -83,6 +87,22 @@ def _is_origin(text: str) -> bool:
 def _scheme(url: SecretStr) -> str:
     """The part before `://`; the whole text when there is none."""
     return url.get_secret_value().partition("://")[0].lower()
+
+
+def _wrong_mail(settings: Settings) -> Iterator[str]:
+    url = settings.mail.smtp_url
+    if url.get_secret_value() and _scheme(url) not in ("smtp", "smtps"):
+        yield f"{PREFIX}MAIL__SMTP_URL: begins with smtp:// or smtps://"
+    try:
+        parse_email(parseaddr(settings.mail.sender or "no-reply@gatepost.example")[1])
+    except Invalid:
+        yield f"{PREFIX}MAIL__SENDER: write it as Name <address@domain.example>"
+    roles = {ADMIN_ROLE, *settings.access.roles}
+    for role in settings.accounts.registration_roles:
+        if role not in roles or role == ADMIN_ROLE:
+            yield f"{PREFIX}ACCOUNTS__REGISTRATION_ROLES: {role!r} is no role that strangers can have"
+    if settings.accounts.registration is RegistrationMode.OPEN and not settings.sends_letters:
+        yield f"{PREFIX}ACCOUNTS__REGISTRATION: open needs {PREFIX}MAIL__SMTP_URL"
 
 
 def _unsafe_in_production(settings: Settings) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from service.addresses import RegistrationMode
 from service.crypto.secret import RootSecret
 from service.settings.values import Algorithms, Descriptions, Networks, Roles, Span, Words
 
@@ -107,6 +109,27 @@ class BrowserSettings(Group):
     )
 
 
+class AccountSettings(Group):
+    """Accounts."""
+
+    registration: RegistrationMode = Field(
+        RegistrationMode.INVITATION, description="Who may make an account: open, invitation or closed."
+    )
+    registration_roles: Words = Field((), description="Roles of whoever registers uninvited, comma separated.")
+
+
+class MailSettings(Group):
+    """Letters."""
+
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="smtp://user:password@host:587 or smtps://…:465; files under var in local mode, none otherwise.",
+    )
+    sender: str = Field(
+        "", description="What letters come from, as Name <address>; no-reply at the public URL's host when empty."
+    )
+
+
 class LogSettings(Group):
     """Logs."""
 
@@ -146,6 +169,8 @@ class Settings(Group):
     api_keys: ApiKeySettings = ApiKeySettings()
     access: AccessSettings = AccessSettings()
     browser: BrowserSettings = BrowserSettings()
+    accounts: AccountSettings = AccountSettings()
+    mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="before")
@@ -168,6 +193,16 @@ class Settings(Group):
     def secure(self) -> bool:
         """Whether the world reaches us over https."""
         return self.public_url.startswith("https://")
+
+    @property
+    def mail_sender(self) -> str:
+        """What letters come from."""
+        return self.mail.sender or f"Gatepost <no-reply@{urlsplit(self.public_url).hostname}>"
+
+    @property
+    def sends_letters(self) -> bool:
+        """Whether letters go anywhere: by a mail server, or in local mode into a folder."""
+        return self.mode == "local" or bool(self.mail.smtp_url.get_secret_value())
 
     def secrets(self) -> tuple[RootSecret, ...]:
         """The secret in use, then those that were used before. Raises `ValueError`."""

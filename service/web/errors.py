@@ -20,6 +20,7 @@ from gatepost.challenge import api_key_challenge, basic_challenge, bearer_challe
 from service.protocol.errors import (
     AccessDenied,
     Conflict,
+    DeadLink,
     Delayed,
     Forbidden,
     InsufficientScope,
@@ -30,6 +31,7 @@ from service.protocol.errors import (
     InvalidToken,
     NotAuthenticated,
     NotFound,
+    NotOffered,
     Refusal,
     TooManyAttempts,
 )
@@ -47,6 +49,8 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (InvalidClient, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
+    (DeadLink, HTTPStatus.GONE),
+    (NotOffered, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (AccessDenied, HTTPStatus.FORBIDDEN),
     (InvalidScope, HTTPStatus.BAD_REQUEST),

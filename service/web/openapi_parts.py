@@ -77,6 +77,7 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
     403: ("Forbidden", "Who is calling is known, and may not.", "insufficient_scope"),
     404: ("NotFound", "There is no such thing.", "not_found"),
     409: ("Conflict", "The name is taken, or the state has moved on.", "conflict"),
+    410: ("Gone", "What was handed in has been used or has expired.", "dead_link"),
     413: ("TooLarge", "The body is too large.", "body_too_large"),
     415: ("UnsupportedMediaType", "The body is not plain JSON.", "unsupported_media_type"),
     422: ("Unprocessable", "Some values are not valid.", "invalid_request"),

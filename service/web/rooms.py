@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
 from service.accounts.sign_in import PasswordSignIn
+from service.addresses import Recovery, Registration, Verification
 from service.api_keys.keyring import ApiKeyring
 from service.authorize import AuthorizationDesk
 from service.clients.authentication import ClientAuthentication
@@ -42,6 +43,10 @@ class Rooms:
     client_directory: ClientDirectory
     client_authentication: ClientAuthentication
     consents: ConsentBook
+    recovery: Recovery
+    registration: Registration
+    verification: Verification
+    sends_letters: bool
     api_keys: ApiKeyring
     keyring: Keyring
     pairs: TokenPairs

@@ -3,13 +3,12 @@
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from markupsafe import Markup
 from starlette.responses import RedirectResponse
 
 from service import clock
-from service.accounts.passwords import MAX_LENGTH
 from service.protocol.errors import Conflict, Invalid, InvalidToken
-from service.web.pages import Locale, PageRoute, locale_of, page
+from service.web.pages import PageRoute, locale_of, page
+from service.web.pages.address import explained
 from service.web.pages.form import read_form
 from service.web.rooms import House
 from service.web.security import public
@@ -66,16 +65,8 @@ def _form(
         token=token,
         username=username,
         shortest=shortest,
-        errors={mistake.field: _explained(mistake, locale, shortest)} if mistake else {},
+        errors={mistake.field: explained(mistake, locale, shortest)} if mistake else {},
     )
-
-
-def _explained(mistake: Invalid, locale: Locale, shortest: int) -> Markup:
-    """The mistake in the language of the page; one that the catalogue does not know, in English."""
-    key = f"setup.mistake.{'username' if mistake.rule == 'value_refused' else mistake.rule}"
-    if key not in locale:
-        return Markup('<bdi lang="en">{}</bdi>').format(mistake.public)
-    return locale.text(key, shortest=shortest, longest=MAX_LENGTH, prefix="gp_")
 
 
 def _dead_link(request: Request) -> Response:

@@ -215,3 +215,15 @@ def test_what_is_stored_cannot_steer_the_terminal(gatepost: Gatepost, serving: S
     shown = gatepost.run("sessions", "list", "--user", "fay").stdout
     assert "mine" in shown
     assert not any(character in shown for character in "\x1b\x9b")
+
+
+def test_an_invitation_becomes_a_letter_under_var_that_this_machine_can_read(
+    gatepost: Gatepost, serving: Serving
+) -> None:
+    assert gatepost.run("users", "invite", "new@example.org", "--role", "king").returncode == 1
+    assert gatepost.run("users", "invite", "new@example.org", "--language", "ar").returncode == 0
+    folder = gatepost.folder / "var" / "mail"
+    wait_for(lambda: any(folder.glob("*.eml")))
+    page = serving.client.get("/mailbox")
+    assert (page.status_code, "new@example.org" in page.text) == (200, True)
+    assert serving.client.get("/mailbox", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 404

@@ -11,7 +11,9 @@ from markupsafe import Markup
 
 from service.clients.client import Client
 from service.clients.metadata import ClientMetadata
+from service.protocol.errors import Invalid
 from service.web.edge import Edge
+from service.web.mailbox import Letter, mailbox_page
 from service.web.pages import (
     Locale,
     Problem,
@@ -27,6 +29,16 @@ from service.web.pages import (
     sign_in_page,
     signed_in_page,
     signed_out_page,
+)
+from service.web.pages.address import (
+    COMPLETE,
+    CONFIRM,
+    FORGOT,
+    REGISTER,
+    RESET,
+    dead_link_page,
+    done_page,
+    form_page,
 )
 from service.web.pages.language import get_locale
 
@@ -91,6 +103,9 @@ def _setup(locale: Locale, shown: Content, errors: Mapping[str, Markup]) -> Resp
 PAGES: Mapping[str, Draw] = {
     "sign-in": lambda to, it: sign_in_page(it.text, it.text, locale=to, client_name=it.client, redirect_uri=it.uri),
     "sign-in-bare": lambda to, it: sign_in_page(it.text, it.text, locale=to),
+    "sign-in-ways": lambda to, it: sign_in_page(
+        it.text, it.text, locale=to, ways={"/forgot-password": "forgot", "/register": "register"}
+    ),
     "sign-in-wrong": lambda to, it: sign_in_page(
         it.text, it.text, locale=to, client_name=it.client, login_hint=it.account, error="wrong"
     ),
@@ -123,8 +138,38 @@ PAGES: Mapping[str, Draw] = {
     ),
     "signed-in": lambda to, it: signed_in_page(locale=to, account=it.account),
     "form-post": lambda to, it: form_post_page(it.uri, {"code": it.text, "state": it.text}, locale=to),
+    "forgot": lambda to, it: form_page(FORGOT, locale=to, sent_along={"csrf": it.text}),
+    "forgot-mistake": lambda to, it: form_page(
+        FORGOT, locale=to, sent_along={"csrf": it.text}, mistake=Invalid("email", it.words), typed={"email": it.account}
+    ),
+    "register": lambda to, it: form_page(REGISTER, locale=to, sent_along={"csrf": it.text}),
+    "reset": lambda to, it: form_page(
+        RESET, locale=to, sent_along={"token": it.text}, shortest=15, username=it.account
+    ),
+    "complete": lambda to, it: form_page(
+        COMPLETE, locale=to, sent_along={"token": it.text}, shortest=15, address=it.uri
+    ),
+    "complete-mistake": lambda to, it: form_page(
+        COMPLETE,
+        locale=to,
+        sent_along={"token": it.text},
+        shortest=15,
+        mistake=Invalid("password_again", it.words, rule="different"),
+        typed={"username": it.account},
+        address=it.uri,
+    ),
+    "confirm": lambda to, it: form_page(CONFIRM, locale=to, sent_along={"token": it.text}, address=it.uri),
+    **{
+        name: lambda to, it, name=name: done_page(name, locale=to, leads_to="/sign-in")
+        for name in ("sent", "reset_done", "complete_done", "confirm_done")
+    },
+    "dead-link": lambda to, it: dead_link_page(locale=to),
+    "mailbox": lambda to, it: mailbox_page(
+        [Letter(it.words, it.account, it.code, ["Open ", it.uri, "."])], it.uri, locale=to
+    ),
+    "mailbox-empty": lambda to, it: mailbox_page([], it.uri, locale=to),
     "setup": lambda to, it: _setup(to, it, {}),
-    "setup-mistake": lambda to, it: _setup(to, it, {"password": to.text("setup.mistake.too_short", shortest=15)}),
+    "setup-mistake": lambda to, it: _setup(to, it, {"password": to.text("mistake.too_short", shortest=15)}),
     "setup-dead": lambda to, it: page("setup_dead.html", locale=to),
     "setup-done": lambda to, it: page("setup_done.html", locale=to),
     **{

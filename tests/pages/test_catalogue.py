@@ -82,9 +82,9 @@ def asked_in_code() -> set[str]:
 
 
 def mistakes() -> set[str]:
-    """What can be wrong with a user name or password, as the setup page says it."""
+    """What can be wrong with a user name or password, as the pages say it."""
     rules = MISTAKES.findall((ROOT / "service" / "accounts" / "passwords.py").read_text())
-    return {f"setup.mistake.{rule}" for rule in {*rules, "username", "taken", "different"}}
+    return {f"mistake.{rule}" for rule in {*rules, "username", "email", "taken", "different"}}
 
 
 def used() -> set[str]:

@@ -19,7 +19,10 @@ from tests.web.running import Web, assert_problem, basic, running_web
 from tests.web.test_policy_matrix import GUARDED, OAUTH, PUBLIC
 
 pytestmark = pytest.mark.anyio
-_PAGES = ("/setup", "/docs", "/static", "/openapi", "/oauth2/", "/sign-in", "/consent", "/device", "/signed-out")
+_PAGES = (
+    *("/setup", "/docs", "/static", "/openapi", "/oauth2/", "/sign-in", "/consent", "/device", "/signed-out"),
+    *("/forgot-password", "/reset-password", "/register", "/confirm-email", "/mailbox"),
+)
 PAGES = {path for _, path in PUBLIC if path.startswith(_PAGES)}
 Document = dict[str, Any]
 

@@ -8,6 +8,8 @@ from service.storage.sql.api_keys import SqlApiKeys
 from service.storage.sql.clients import SqlClients
 from service.storage.sql.consents import SqlConsents
 from service.storage.sql.database import Database, SqlTransaction
+from service.storage.sql.letters import SqlLetters
+from service.storage.sql.links import SqlLinks
 from service.storage.sql.logout_notices import SqlLogoutNotices
 from service.storage.sql.revocations import SqlRevocations
 from service.storage.sql.sessions import SqlSessions
@@ -20,6 +22,8 @@ __all__ = [
     "SqlApiKeys",
     "SqlClients",
     "SqlConsents",
+    "SqlLetters",
+    "SqlLinks",
     "SqlLogoutNotices",
     "SqlRevocations",
     "SqlSessions",

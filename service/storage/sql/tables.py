@@ -169,6 +169,41 @@ class LogoutNoticeRow(SQLModel, table=True):
     given_up_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class LinkRow(SQLModel, table=True):
+    """A single-use link that was sent to an address, as a digest; `address_key` is what addresses are compared by."""
+
+    __tablename__ = "links"
+    __table_args__ = (Index("ix_links_address", "address_key", "purpose"),)
+
+    digest: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    purpose: str
+    address: str
+    address_key: str
+    user_id: str | None = Field(default=None, sa_type=Id, foreign_key="users.id")
+    epoch: int | None = Field(default=None, sa_type=BigInteger)
+    about: dict[str, Any] = Field(sa_type=Json)
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LetterRow(SQLModel, table=True):
+    """A letter that waits to be written and sent; it holds no link and no secret."""
+
+    __tablename__ = "letters"
+    __table_args__ = (Index("ix_letters_address", "address_key", "kind"),)
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    kind: str
+    address: str
+    address_key: str
+    locale: str
+    user_id: str | None = Field(default=None, sa_type=Id)
+    about: dict[str, Any] = Field(sa_type=Json)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    next_try_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    tries: int = Field(sa_type=BigInteger)
+
+
 class RevocationRow(SQLModel, table=True):
     """One revocation; `pushed_at` is null while it is in the outbox. Numbers are never used again."""
 
@@ -216,5 +251,7 @@ API_KEYS = _table("api_keys")
 SESSIONS = _table("sessions")
 CONSENTS = _table("consents")
 LOGOUT_NOTICES = _table("logout_notices")
+LINKS = _table("links")
+LETTERS = _table("letters")
 REVOCATIONS = _table("revocations")
 SIGNING_KEYS = _table("signing_keys")

@@ -153,6 +153,16 @@ class SqlUsers:
         """See `Users.set_password`."""
         return await _raise_epoch(opened(tx), update(USERS).where(_u.id == user_id).values(password_hash=password_hash))
 
+    async def set_email(self, tx: Transaction, user_id: str, email: str, *, verified_at: datetime) -> int:
+        """See `Users.set_email`."""
+        values = {"email": email, "email_key": email_key(email), "email_verified_at": verified_at}
+        return await _raise_epoch(opened(tx), update(USERS).where(_u.id == user_id).values(**values))
+
+    async def verify_email(self, tx: Transaction, user_id: str, key: str, *, at: datetime) -> bool:
+        """See `Users.verify_email`."""
+        proven = update(USERS).where(_u.id == user_id, _u.email_key == key).values(email_verified_at=at)
+        return (await opened(tx).run(proven)).rowcount == 1
+
     async def rehash(self, user_id: str, *, old: str, new: str) -> None:
         """See `Users.rehash`."""
         async with self._database.begin() as tx:

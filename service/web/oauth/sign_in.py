@@ -2,14 +2,17 @@
 
 from fastapi import APIRouter, Response
 
+from service.addresses import RegistrationMode
 from service.authorize import SentBack
 from service.authorize.decision import SignIn
 from service.protocol.errors import InvalidLogin, TooBusy
 from service.web.oauth.browser import ANYONE, Carried
 from service.web.oauth.flow import RESUME, SIGN_IN, Here, see_other
 from service.web.pages import PageRoute, locale_of, sign_in_page, signed_in_page
+from service.web.pages.address import FORGOT, REGISTER
 from service.web.pages.form import read_form
 from service.web.pages.sign_in import SignInError
+from service.web.rooms import Rooms
 from service.web.security import public
 
 router = APIRouter(prefix=SIGN_IN, route_class=PageRoute, include_in_schema=False)
@@ -51,13 +54,22 @@ def _carried(here: Here, text: str) -> Carried | None:
     return here.browsers.open(here.browser, text, "authorize", "device", now=here.now) if text else None
 
 
+def _ways(house: Rooms) -> dict[str, str]:
+    """For who cannot sign in: address of a page to the word for it."""
+    offered = {FORGOT.action: "forgot"} if house.sends_letters else {}
+    if offered and house.registration.mode is RegistrationMode.OPEN:
+        offered[REGISTER.action] = "register"
+    return offered
+
+
 async def _form(
     here: Here, request_text: str, carried: Carried | None, *, username: str = "", error: SignInError | None = None
 ) -> Response:
     csrf = here.browsers.csrf(here.browser, ANYONE)
     if carried is None or carried.purpose != "authorize":
         locale = locale_of(here.request)
-        return here.shown(sign_in_page(request_text, csrf, locale=locale, login_hint=username, error=error))
+        ways = _ways(here.house)
+        return here.shown(sign_in_page(request_text, csrf, locale=locale, login_hint=username, error=error, ways=ways))
     try:
         asked = await here.check(carried)
         signed_in = here.browser.signed_in
@@ -75,5 +87,6 @@ async def _form(
             login_hint=username or asked.login_hint,
             error=error,
             account=signed_in.user.username if offers and signed_in is not None else None,
+            ways=_ways(here.house),
         )
     )

@@ -1,0 +1,78 @@
+"""An account's own address: proving it, and changing it for another that is proven first."""
+
+from datetime import datetime
+
+from service.accounts.account import PasswordHashes, User, Users
+from service.accounts.names import email_key
+from service.accounts.passwords import normalize_password
+from service.addresses.letter import Letter, LetterKind, Letters
+from service.addresses.link import Link, LinkDesk, Purpose
+from service.addresses.recovery import checked_address
+from service.protocol.errors import Conflict, DeadLink, Invalid, NotFound
+from service.revocation.acts import Acts
+
+
+class Verification:
+    """Has letters written, and follows their links."""
+
+    def __init__(self, acts: Acts, users: Users, letters: Letters, links: LinkDesk, hashes: PasswordHashes) -> None:
+        self._acts = acts
+        self._users = users
+        self._letters = letters
+        self._links = links
+        self._hashes = hashes
+
+    async def ask(self, user_id: str, *, locale: str, now: datetime) -> None:
+        """Have a letter written to the account's address. Raises `Conflict` when there is nothing to prove."""
+        user = await self._get(user_id)
+        if user.email is None or user.email_verified_at is not None:
+            raise Conflict(public="There is no address to be proven.")
+        await self._post(Letter.now(LetterKind.VERIFY, user.email, locale=locale, at=now, user_id=user.id), now)
+
+    async def ask_change(self, user_id: str, address: str, *, password: str, locale: str, now: datetime) -> None:
+        """Have a letter written to the new address of an account, for who knows its password.
+
+        Whether another account has the address is found out when the letter is sent, and told to its owner alone.
+        Raises `Invalid` for a wrong password and for what is no address.
+        """
+        new, user = checked_address(address), await self._get(user_id)
+        verdict = await self._hashes.verify(normalize_password(password), user.password_hash)
+        if not verdict.right:
+            raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
+        await self._post(Letter.now(LetterKind.CHANGE, new, locale=locale, at=now, user_id=user.id), now)
+
+    async def look(self, secret: str, *, now: datetime) -> Link:
+        """Which address a live link is about. Raises `DeadLink`."""
+        return await self._links.look(secret, Purpose.VERIFY, Purpose.CHANGE, now=now)
+
+    async def confirm(self, secret: str, *, locale: str, now: datetime) -> None:
+        """The address is the account's from now on, and proven; the old one is told of a change.
+
+        Raises `DeadLink`, and `Conflict` when another account has come to have the address.
+        """
+        link = await self.look(secret, now=now)
+        async with self._acts.begin(now) as act:
+            await self._links.take(act.tx, secret, link, now=now)
+            user = None if link.user_id is None else await self._users.find_locked(act.tx, link.user_id)
+            if user is None or user.epoch != link.epoch or not user.active:
+                raise DeadLink
+            if link.purpose is Purpose.VERIFY:
+                if not await self._users.verify_email(act.tx, user.id, email_key(link.address), at=now):
+                    raise DeadLink
+                return
+            epoch = await self._users.set_email(act.tx, user.id, link.address, verified_at=now)
+            await act.raise_user_epoch(user.id, epoch, why="address changed")
+            if user.email is not None:
+                about = {"username": user.username}
+                notice = Letter.now(LetterKind.CHANGED, user.email, locale=locale, at=now, user_id=user.id, about=about)
+                await self._letters.post(act.tx, notice)
+
+    async def _get(self, user_id: str) -> User:
+        user = await self._users.find(user_id)
+        if user is None:
+            raise NotFound(public="There is no such user.")
+        return user
+
+    async def _post(self, letter: Letter, now: datetime) -> None:
+        async with self._acts.begin(now) as act:
+            await self._letters.post(act.tx, letter)
