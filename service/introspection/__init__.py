@@ -4,7 +4,7 @@ Owns whose tokens a client may look at and revoke. Refuses to know how a client 
 (`tokens/`) and what ending a session takes (`sessions/`). Read `introspection.py` first.
 """
 
-from service.introspection.introspection import SEES_ALL, Introspection
+from service.introspection.introspection import SEES_ALL, Introspection, shown
 from service.introspection.revocation import TokenRevocation
 
-__all__ = ["SEES_ALL", "Introspection", "TokenRevocation"]
+__all__ = ["SEES_ALL", "Introspection", "TokenRevocation", "shown"]

@@ -41,19 +41,19 @@ class Introspection:
         if token.startswith(REFRESH_PREFIX):
             return await self._tell_refresh(token, client, now)
         try:
-            return _told((await self._access.judge(token, now=now)).token, client)
+            read = (await self._access.judge(token, now=now)).token
         except InvalidToken:
             return _INACTIVE
+        return shown(read) if _may_see(client, read.client_id) else _INACTIVE
 
-    def tell_at_once(self, token: str, *, client: Client, now: datetime) -> Mapping[str, object] | None:
-        """The same where no store has to be asked; None says: ask `tell`. Raises `StoreUnavailable`."""
+    def find_at_once(self, token: str, *, client: Client, now: datetime) -> AccessToken | None:
+        """A good access token that the client may see, when no store has to be asked: `tell` would show what `shown`
+        does, and for the same token this is the same object. None says: ask `tell`. Raises `InvalidToken`,
+        `StoreUnavailable`."""
         if len(token) > _LONGEST or token.startswith(REFRESH_PREFIX):
             return None
-        try:
-            judged = self._access.judge_at_once(token, now=now)
-        except InvalidToken:
-            return _INACTIVE
-        return None if judged is None else _told(judged.token, client)
+        judged = self._access.judge_at_once(token, now=now)
+        return judged.token if judged is not None and _may_see(client, judged.token.client_id) else None
 
     async def _tell_refresh(self, token: str, client: Client, now: datetime) -> Mapping[str, object]:
         try:
@@ -76,15 +76,11 @@ class Introspection:
         }
 
 
-def _told(token: AccessToken, client: Client) -> Mapping[str, object]:
-    return _shown(token) if _may_see(client, token.client_id) else _INACTIVE
-
-
 def _may_see(client: Client, owner: str) -> bool:
     return client.id == owner or SEES_ALL in client.scopes
 
 
-def _shown(token: AccessToken) -> Mapping[str, object]:
+def shown(token: AccessToken) -> Mapping[str, object]:
     """The members of §2.2 and RFC 9068 §2.2; the epochs are nobody's business."""
     shown: dict[str, object] = {
         "active": True,

@@ -1,7 +1,6 @@
 """`/auth/verify`: may this request pass? For reverse proxies and other services, one answer per request, pure ASGI."""
 
 import json
-from collections import OrderedDict
 
 from starlette.types import Receive, Scope
 
@@ -10,13 +9,13 @@ from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
 from service.web.edge import Field, Rendered, Rendering
+from service.web.once import OncePerObject
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 
 PATH = "/auth/verify"
 _JUDGED_METHOD = frozenset({b"x-original-method", b"x-forwarded-method"})
 """Where proxies tell the method of the request that they ask about (docs/http.md)."""
 
-_REMEMBERED = 10_000
 _DOORS = 1_000
 _ANYBODY_KNOWN = Door(frozenset(), ANY)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -35,7 +34,7 @@ class VerifyEndpoint:
         self._gate = gate
         self._secure = secure
         self._doors = {b"": _ANYBODY_KNOWN}
-        self._rendered: OrderedDict[int, tuple[Principal, Rendered]] = OrderedDict()
+        self._rendered = OncePerObject(self._render)
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer to a caller with an access token that was seen before."""
@@ -45,8 +44,7 @@ class VerifyEndpoint:
         principal = self._gate.recall(scope)
         if principal is None or not door.needed <= principal.scopes:
             return None
-        known = self._rendered.get(id(principal))
-        return known[1] if known is not None and known[0] is principal else None
+        return self._rendered(principal)
 
     async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """The answer. Raises the refusals of a guarded route."""
@@ -59,7 +57,7 @@ class VerifyEndpoint:
                     self._gate.check_not_forged(scope, method=value.decode("latin-1"))
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
-        return self._answer(principal)
+        return self._rendered(principal)
 
     def _door(self, query: bytes) -> Door:
         door = self._doors.get(query)
@@ -70,16 +68,9 @@ class VerifyEndpoint:
                 self._doors[query] = door
         return door
 
-    def _answer(self, principal: Principal) -> Rendered:
-        """The rendered answer. Principals of remembered credentials are the same object on every request."""
-        known = self._rendered.get(id(principal))
-        if known is None or known[0] is not principal:
-            fields, body = _render(principal)
-            known = (principal, Rendering(fields, secure=self._secure)(body))
-            self._rendered[id(principal)] = known
-            if len(self._rendered) > _REMEMBERED:
-                self._rendered.popitem(last=False)
-        return known[1]
+    def _render(self, principal: Principal) -> Rendered:
+        fields, body = _shown(principal)
+        return Rendering(fields, secure=self._secure)(body)
 
 
 def _parse_door(query: bytes) -> Door:
@@ -93,7 +84,7 @@ def _parse_door(query: bytes) -> Door:
         raise InvalidRequest(public="The scope is malformed.") from None
 
 
-def _render(principal: Principal) -> tuple[list[Field], bytes]:
+def _shown(principal: Principal) -> tuple[list[Field], bytes]:
     scopes = format_scope(principal.scopes)
     shown = {
         "sub": principal.subject,

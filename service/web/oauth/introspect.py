@@ -2,12 +2,14 @@
 
 from starlette.types import Receive, Scope
 
+from gatepost.tokens import AccessToken
 from service import clock
 from service.clients.authentication import ClientAuthentication
-from service.introspection import Introspection
+from service.introspection import Introspection, shown
 from service.protocol.errors import InvalidClient
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body, read_form
+from service.web.once import OncePerObject
 
 
 class IntrospectEndpoint:
@@ -19,15 +21,16 @@ class IntrospectEndpoint:
         self._clients = clients
         self._introspection = introspection
         self._render = JsonAnswers(secure=secure)
+        self._rendered = OncePerObject[AccessToken, Rendered](lambda token: self._render(shown(token)))
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer about an access token to a client that is remembered."""
         form, now = parse_body(scope, body), clock.now()
         client = self._clients.recall(form, authorizations(scope), now, at_token_endpoint=False)
-        if client is None:
+        if client is None:  # `recall` knows only clients with a secret
             return None
-        told = self._introspection.tell_at_once(form.get("token"), client=client, now=now)
-        return None if told is None else self._render(told)
+        token = self._introspection.find_at_once(form.get("token"), client=client, now=now)
+        return None if token is None else self._rendered(token)
 
     async def answer(self, scope: Scope, receive: Receive) -> Rendered:
         """200 with `active`. Raises the refusals of `ClientAuthentication.check`, `StoreUnavailable`.
