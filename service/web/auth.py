@@ -9,7 +9,7 @@ from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
 from service.clients.client import FIRST_PARTY
-from service.protocol.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidScope
+from service.protocol.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidScope, Refusal
 from service.sessions.pairs import Device, TokenPair
 from service.web.rooms import House
 from service.web.security import SESSION, Gate, Route, authenticated, is_application, public
@@ -110,13 +110,18 @@ async def refresh(body: Refresh, request: Request, response: Response, house: Ho
 async def logout(request: Request, response: Response, house: House, body: Logout | None = None) -> None:
     """Ends the session of the refresh token, or else of the access token. Its tokens are refused everywhere at once.
 
-    Answers 204 also when there was nothing left to end. A refresh token that is not ours is refused.
+    Answers 204 also when there was nothing to end, and when the two are of different people: then nothing ends. A
+    refresh token that is not ours is refused, and one of an application, which gives it back at `/oauth2/revoke`.
     """
     gate: Gate = request.app.state.gate
     token, from_cookie = _presented_refresh(request, gate, body.refresh_token if body else None)
     if token is not None:
         presented = house.pairs.read(token)
         session_id, user_id = presented.family_id, presented.user_id
+        if await _is_applications(house, session_id):
+            raise InvalidGrant(detail="an application's refresh token at our own logout")
+        if await _is_somebody_elses(request, gate, user_id):
+            return
     else:
         principal = await gate.principal(request.scope)
         if principal.session_id is None:
@@ -138,6 +143,21 @@ async def logout_all(
     await house.ending.end_all(caller.subject, why="logout everywhere", now=clock.now())
     if caller.scheme == "cookie":
         gate.cookies.clear(response)
+
+
+async def _is_applications(house: House, session_id: str) -> bool:
+    standing = await house.sessions.find_standing(session_id)
+    return standing is not None and standing.session.client_id != FIRST_PARTY
+
+
+async def _is_somebody_elses(request: Request, gate: Gate, user_id: str) -> bool:
+    """Whether the Authorization field says that another person calls. An access token may have expired by now."""
+    if "authorization" not in request.headers:
+        return False
+    try:
+        return (await gate.principal(request.scope)).subject != user_id
+    except Refusal:
+        return False
 
 
 def _as_cookie(request: Request, mode: str | None) -> bool:

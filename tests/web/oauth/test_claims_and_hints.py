@@ -1,11 +1,13 @@
 """What an application asks for beside scopes: single claims, ways of proof, and somebody in particular."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gatepost.encoding import encode_segment
 from gatepost.jws import parse_jws
 from gatepost.testing import TestIssuer
 from service import clock
@@ -36,6 +38,11 @@ async def eve(web: Web) -> User:
 async def trusted(web: Web) -> App:
     """An application that does not ask for consent."""
     return await register(web, "Intranet")
+
+
+def segment(document: dict[str, str]) -> str:
+    """One part of a request object."""
+    return encode_segment(json.dumps(document).encode()).decode()
 
 
 def claims_in(token: str) -> dict[str, Any]:
@@ -169,3 +176,30 @@ async def test_signing_in_again_takes_the_password_and_moves_the_time_of_it(web:
         answer = await surfer.sign_in(page, "eve")
         tokens = given(await trusted.redeem(returned(answer)["code"]))
         assert claims_in(tokens["id_token"])["auth_time"] > then
+
+
+@pytest.mark.spec("REQ-01")
+@pytest.mark.spec("REQ-02")
+@pytest.mark.spec("SSRF-01")
+@pytest.mark.spec("OIDC Core §6")
+async def test_a_request_object_is_neither_believed_nor_fetched(surfer: Surfer, trusted: App, eve: User) -> None:
+    await surfer.signed_in("eve")
+    evil = segment({"redirect_uri": "https://evil.example", "client_id": trusted.client.id})
+    came: list[object] = []
+    listener = await asyncio.start_server(lambda *connection: came.append(connection), "127.0.0.1", 0)
+    async with listener:
+        address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/request.jwt"
+        for asked, error in (
+            ({"request": f"{segment({'alg': 'none'})}.{evil}."}, "request_not_supported"),
+            ({"request": f"{segment({'alg': 'HS256'})}.{evil}.AAAA"}, "request_not_supported"),
+            ({"request": "x", "request_uri": address}, "request_not_supported"),
+            ({"request_uri": address}, "request_uri_not_supported"),
+            ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "request_uri_not_supported"),
+            ({"request_uri": "file:///etc/passwd"}, "request_uri_not_supported"),
+        ):
+            for prompt in (None, "none"):
+                fields = returned(await surfer.authorize(trusted.client, prompt=prompt, **asked))
+                assert fields["error"] == error
+        page = await surfer.authorize(trusted.client, redirect_uri=None, request_uri=address)
+        assert (page.status_code, "location" in page.headers) == (400, False)
+    assert came == []

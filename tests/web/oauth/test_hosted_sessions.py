@@ -83,10 +83,8 @@ async def test_a_copied_cookie_works_no_longer_than_the_session_it_names(
 
 
 @pytest.mark.spec("COOK-03")
-async def test_behind_https_a_sibling_domains_cookie_is_nobodys(
-    module_sqlite_url: str, valkey_server: ValkeyServer
-) -> None:
-    async with running_web(module_sqlite_url, valkey_server.url, PUBLIC_URL="https://id.example") as web:
+async def test_behind_https_a_sibling_domains_cookie_is_nobodys(sqlite_url: str, valkey_server: ValkeyServer) -> None:
+    async with running_web(sqlite_url, valkey_server.url, PUBLIC_URL="https://id.example") as web:
         user = await web.add_user("secure")
         app = await register(web, "Secure")
         async with surfing(web) as surfer:

@@ -175,8 +175,9 @@ def test_an_issuer_with_a_path_is_refused_at_the_start_so_that_its_documents_can
 
 
 @pytest.mark.spec("KEY-06")
-async def test_documents_and_keys_are_read_while_the_stores_are_away(module_sqlite_url: str, own_valkey: Any) -> None:
-    async with running_web(module_sqlite_url, own_valkey.url) as web:
+async def test_documents_and_keys_are_read_while_the_stores_are_away(sqlite_url: str, own_valkey: Any) -> None:
+    async with running_web(sqlite_url, own_valkey.url) as web:
         before = [(await web.client.get(path)).content for path in EVERY]
+        assert b'"kid"' in before[-1]
         own_valkey.kill()
         assert [(await web.client.get(path)).content for path in EVERY] == before

@@ -12,9 +12,11 @@ from gatepost.jws import parse_jws
 from service import clock
 from service.accounts.account import User
 from service.clients.registry import ClientChange
+from tests.servers.gatepost import settings_for
+from tests.servers.valkey import ValkeyServer
 from tests.web.oauth.asking import TOKEN, App, assert_oauth_error, every_kind, given, register
 from tests.web.oauth.browsing import Surfer, surfing
-from tests.web.running import Web, bearer
+from tests.web.running import Web, bearer, running_web
 
 pytestmark = pytest.mark.anyio
 
@@ -208,3 +210,25 @@ async def test_what_is_no_refresh_token_of_ours_is_an_invalid_grant(apps: dict[s
     ):
         assert_oauth_error(await app.refresh(token), 400, "invalid_grant")
     given(await app.refresh(good))
+
+
+@pytest.mark.spec("REF-24")
+async def test_a_spent_token_stays_dead_through_a_restart_of_everything(
+    sqlite_url: str, own_valkey: ValkeyServer
+) -> None:
+    settings = settings_for(sqlite_url, own_valkey.url, TOKENS__REFRESH_GRACE="0s")
+    more = {name.removeprefix("GATEPOST_"): value for name, value in settings.items()}
+    async with running_web(sqlite_url, own_valkey.url, **more) as web, surfing(web) as surfer:
+        await web.add_user("lasting", roles=("clerk",))
+        app = await register(web, "Lasting")
+        await surfer.signed_in("lasting")
+        old = await app.tokens(surfer)
+        new = given(await app.refresh(old["refresh_token"]))
+    own_valkey.stop()
+    own_valkey.start()
+    async with running_web(sqlite_url, own_valkey.url, **more) as web:
+        again = App(web, app.client, app.secret)
+        assert not await is_refused(web, new["access_token"])
+        assert_oauth_error(await again.refresh(old["refresh_token"]), 400, "invalid_grant")
+        assert await is_refused(web, new["access_token"])
+        assert_oauth_error(await again.refresh(new["refresh_token"]), 400, "invalid_grant")

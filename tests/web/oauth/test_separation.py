@@ -240,3 +240,30 @@ async def test_what_happens_to_one_client_does_not_touch_its_neighbour(web: Web,
         form = {"grant_type": "refresh_token", "refresh_token": mine["refresh_token"], "token": mine["refresh_token"]}
         assert_oauth_error(await one.ask(path, **form), 401, "invalid_client")
     given(await other.refresh(theirs["refresh_token"]))
+
+
+@pytest.mark.spec("OUT-01")
+@pytest.mark.spec("OUT-02")
+@pytest.mark.spec("REV-06")
+async def test_our_own_logout_ends_what_is_the_callers_own_and_no_grant_of_an_application(
+    web: Web, surfer: Surfer, ada: User, bob: User
+) -> None:
+    mine, theirs = await web.sign_in("ada"), await web.sign_in("bob")
+    stolen = {"refresh_token": theirs["refresh_token"]}
+    answer = await web.client.post("/auth/logout", json=stolen, headers=bearer(mine["access_token"]))
+    assert answer.status_code == 204
+    assert not await ended(web, theirs["access_token"])
+    assert not await ended(web, mine["access_token"])
+    app = await register(web, "Granted")
+    await surfer.signed_in("ada")
+    granted = await app.tokens(surfer)
+    for fields in ({}, bearer(mine["access_token"])):
+        body = {"refresh_token": granted["refresh_token"]}
+        assert_problem(await web.client.post("/auth/logout", json=body, headers=fields), 401, "invalid_grant")
+    assert not await ended(web, granted["access_token"])
+    given(await app.refresh(granted["refresh_token"]))
+    for one, fields in ((theirs, {}), (mine, bearer("of.long.ago"))):
+        body = {"refresh_token": one["refresh_token"]}
+        assert (await web.client.post("/auth/logout", json=body, headers=fields)).status_code == 204
+        assert await ended(web, one["access_token"])
+        assert_problem(await web.client.post("/auth/refresh", json=body), 401, "invalid_grant")
