@@ -1,4 +1,4 @@
-"""The README's five-minute tour, line by line, against a server started as the README says."""
+"""The README's five-minute tour and the commands of docs/oauth.md, line by line, against a server."""
 
 import os
 import re
@@ -24,9 +24,13 @@ def served(server_folder: Path) -> Iterator[ServedGatepost]:
     server.stop()
 
 
-def steps() -> list[tuple[str, list[str]]]:
-    """Each command of the tour with the lines that it must print."""
-    text = (ROOT / "README.md").read_text().split("## Five minutes", 1)[1].split("\n## ", 1)[0]
+def tour_of_the_readme() -> str:
+    """The section."""
+    return (ROOT / "README.md").read_text().split("## Five minutes", 1)[1].split("\n## ", 1)[0]
+
+
+def steps(text: str) -> list[tuple[str, list[str]]]:
+    """Each command with the lines that it must print."""
     found: list[tuple[str, list[str]]] = []
     for line in "\n".join(_BLOCK.findall(text)).splitlines():
         if line.startswith("$ "):
@@ -37,8 +41,16 @@ def steps() -> list[tuple[str, list[str]]]:
 
 
 def test_the_tour_does_what_the_readme_says(served: ServedGatepost) -> None:
-    tour = steps()
-    assert len(tour) > 12
+    walk(served, steps(tour_of_the_readme()))
+
+
+def test_the_commands_of_oauth_do_what_is_said(served: ServedGatepost) -> None:
+    walk(served, steps((ROOT / "docs" / "oauth.md").read_text()))
+
+
+def walk(served: ServedGatepost, tour: list[tuple[str, list[str]]]) -> None:
+    """Run the commands in one shell, and hold what each prints against what is shown."""
+    assert len(tour) > 10
     script = "".join(f"{command}\necho '{_MARK}'\n" for command, _ in tour)
     script = script.replace("python3 run.py", f"{sys.executable} -m service")
     script = script.replace("localhost:8000", f"localhost:{served.port}")
@@ -49,7 +61,7 @@ def test_the_tour_does_what_the_readme_says(served: ServedGatepost) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     printed = ran.stdout.split(f"{_MARK}\n")
