@@ -8,6 +8,13 @@ export function openBrowser(executablePath) {
   return chromium.launch({ executablePath, args: [...quiet, ...alone, ...root] });
 }
 
+/** A browser that knows nothing yet, and waits two minutes for what a busy machine is slow to show. */
+export async function openContext(browser, options) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(120_000);
+  return context;
+}
+
 /** What is wrong on any page of this browser from now on: console, scripts, other hosts than these. */
 export function complaintsOf(context, ...origins) {
   const complaints = [];

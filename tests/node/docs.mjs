@@ -1,12 +1,12 @@
 // The API documentation, used by a person. On stdin: {chromium, url, username, password}.
 // On stdout: what Authorize sent, what came of "Try it out", and what the browser complained about.
 import { readFileSync } from "node:fs";
-import { complaintsOf, openBrowser, signIn } from "./browser.mjs";
+import { complaintsOf, openBrowser, openContext, signIn } from "./browser.mjs";
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const browser = await openBrowser(asked.chromium);
 try {
-  const context = await browser.newContext();
+  const context = await openContext(browser);
   const complaints = complaintsOf(context, asked.url);
   const sent = [];
   context.on("request", (request) => sent.push({ method: request.method(), url: request.url() }));

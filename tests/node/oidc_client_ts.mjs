@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { fileURLToPath } from "node:url";
-import { complaintsOf, openBrowser, signIn } from "./browser.mjs";
+import { complaintsOf, openBrowser, openContext, signIn } from "./browser.mjs";
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const origin = `http://127.0.0.1:${asked.port}`;
@@ -17,7 +17,7 @@ const pages = http.createServer((request, response) => {
 await new Promise((ready) => pages.listen(asked.port, "127.0.0.1", ready));
 const browser = await openBrowser(asked.chromium);
 try {
-  const context = await browser.newContext();
+  const context = await openContext(browser);
   const page = await context.newPage();
   const complaints = complaintsOf(context, asked.issuer, origin);
 

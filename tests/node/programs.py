@@ -12,7 +12,7 @@ INSTALLED = HERE / "node_modules" / "gatepost.lock"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def run_program(program: str, asked: object, *, within: float = 180) -> Any:
+def run_program(program: str, asked: object, *, within: float = 300) -> Any:
     """The answer of a program, such as `look.mjs`. Raises `AssertionError` with what it complained about."""
     done = subprocess.run(
         ["node", HERE / program],

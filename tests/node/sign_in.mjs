@@ -1,7 +1,7 @@
 // A sign-in and consent by keyboard. On stdin: {chromium, username, password, each: [{authorize: address without
 // redirect_uri, scripts, mode, button: of the consent page}…]}. On stdout, for each way: what came to the application.
 import { readFileSync } from "node:fs";
-import { complaintsOf, openBrowser, signIn, tabTo } from "./browser.mjs";
+import { complaintsOf, openBrowser, openContext, signIn, tabTo } from "./browser.mjs";
 import { listen } from "./listener.mjs";
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
@@ -17,7 +17,7 @@ try {
 }
 
 async function arrive({ authorize: address, scripts, mode, button }) {
-  const context = await browser.newContext({ javaScriptEnabled: scripts });
+  const context = await openContext(browser, { javaScriptEnabled: scripts });
   const page = await context.newPage();
   const authorize = new URL(address);
   authorize.searchParams.set("redirect_uri", `${application.origin}/callback`);

@@ -1,12 +1,12 @@
 // The example of a single-page application, used by a person. On stdin: {chromium, issuer, application: its address,
 // username, password}. On stdout: what it showed at each step, and what the browser complained about.
 import { readFileSync } from "node:fs";
-import { complaintsOf, openBrowser, signIn } from "./browser.mjs";
+import { complaintsOf, openBrowser, openContext, signIn } from "./browser.mjs";
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const browser = await openBrowser(asked.chromium);
 try {
-  const context = await browser.newContext();
+  const context = await openContext(browser);
   const page = await context.newPage();
   const complaints = complaintsOf(context, asked.issuer, new URL(asked.application).origin);
   const shown = [];
