@@ -1,6 +1,6 @@
 """A security act: its rows and its revocations commit together, and are shown to all before it is acknowledged."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -28,9 +28,11 @@ class Act:
         """Refuse one access token until it has expired."""
         await self._record(Revocation(RevocationKind.TOKEN, jti, expires_at), owner, why)
 
-    async def revoke_session(self, session_id: str, *, user_id: str, why: str) -> None:
-        """Refuse all that carries this session, and close its refresh family."""
-        await self._record(Revocation(RevocationKind.SESSION, session_id, self._until), user_id, why)
+    async def revoke_sessions(self, session_ids: Sequence[str], *, user_id: str, why: str) -> None:
+        """Refuse all that carries one of these sessions, and close their refresh families."""
+        await self._record_all(
+            [Revocation(RevocationKind.SESSION, one, self._until) for one in session_ids], user_id, why
+        )
 
     async def revoke_api_key(self, key_id: str, *, user_id: str, why: str) -> None:
         """Refuse an API key that some worker may still remember as good."""
@@ -53,8 +55,11 @@ class Act:
         await self._record(Revocation(RevocationKind.SIGNING_KEY, kid, self._until), kid, why)
 
     async def _record(self, revocation: Revocation, owner: str, why: str) -> None:
-        entry = Entry(revocation, owner, why)
-        self.recorded.append(Recorded(await self._revocations.add(self.tx, entry), entry))
+        await self._record_all([revocation], owner, why)
+
+    async def _record_all(self, revocations: Sequence[Revocation], owner: str, why: str) -> None:
+        entries = [Entry(revocation, owner, why) for revocation in revocations]
+        self.recorded += map(Recorded, await self._revocations.add(self.tx, entries), entries)
 
 
 class Acts:

@@ -28,8 +28,8 @@ class Recorded:
 class RevocationLedger(Protocol):
     """The revocations in SQL: the truth. Reads raise `StoreUnavailable`."""
 
-    async def add(self, tx: Transaction, entry: Entry) -> int:
-        """Write one entry; its number. It counts as not yet pushed."""
+    async def add(self, tx: Transaction, entries: Sequence[Entry]) -> Sequence[int]:
+        """Write entries, however many; their numbers, in their order. They count as not yet pushed."""
 
     async def after(self, number: int, *, limit: int) -> Sequence[Recorded]:
         """Entries numbered above `number`, in order, at most `limit`; expired ones may be left out."""

@@ -69,7 +69,6 @@ class SessionEnding:
         return len(ended)
 
     async def _follow(self, act: Act, ended: Sequence[str], *, user_id: str, why: str, now: datetime) -> None:
-        for session_id in ended:
-            await act.revoke_session(session_id, user_id=user_id, why=why)
         if ended:
+            await act.revoke_sessions(ended, user_id=user_id, why=why)
             await self._notes.note(act.tx, ended, now=now)

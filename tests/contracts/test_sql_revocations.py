@@ -21,7 +21,7 @@ def an_entry(
 
 async def _kept(database: Database, *entries: Entry) -> list[Recorded]:
     async with database.begin() as tx:
-        return [Recorded(await SqlRevocations(database).add(tx, entry), entry) for entry in entries]
+        return list(map(Recorded, await SqlRevocations(database).add(tx, entries), entries))
 
 
 async def test_entries_of_every_kind_come_back_as_they_were_written_in_order(database: Database) -> None:
@@ -36,10 +36,17 @@ async def test_entries_of_every_kind_come_back_as_they_were_written_in_order(dat
     assert [one.number for one in kept] == sorted({one.number for one in kept})
 
 
+async def test_thousands_of_entries_are_written_at_once_each_with_its_own_number(database: Database) -> None:
+    kept = await _kept(database, *(an_entry(f"s{index:04}") for index in range(2_500)))
+    assert await SqlRevocations(database).after(0, limit=9_999) == kept
+    async with database.begin() as tx:
+        assert list(await SqlRevocations(database).add(tx, [])) == []
+
+
 async def test_an_entry_that_was_undone_was_never_there(database: Database) -> None:
     async def write_and_fail() -> None:
         async with database.begin() as tx:
-            await SqlRevocations(database).add(tx, an_entry())
+            await SqlRevocations(database).add(tx, [an_entry()])
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

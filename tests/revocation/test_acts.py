@@ -52,7 +52,7 @@ async def test_an_act_is_in_the_ledger_the_memory_the_engine_and_the_stream_when
     now = clock.now()
     async with house.rooms.acts.begin(now) as act:
         await act.revoke_token("t1", owner="u1", expires_at=now + timedelta(minutes=5), why="test")
-        await act.revoke_session("s1", user_id="u1", why="test")
+        await act.revoke_sessions(["s1"], user_id="u1", why="test")
         await act.revoke_api_key("k1", user_id="u1", why="test")
         await act.raise_user_epoch("u1", 3, why="test")
         await act.raise_client_epoch("c1", 4, why="test")
@@ -85,7 +85,7 @@ async def test_nothing_is_shown_of_an_act_that_was_undone(
 ) -> None:
     async def begin_and_stop() -> None:
         async with house.rooms.acts.begin(clock.now()) as act:
-            await act.revoke_session("s1", user_id="u1", why="test")
+            await act.revoke_sessions(["s1"], user_id="u1", why="test")
             raise stops
 
     with pytest.raises(type(stops)):
@@ -102,7 +102,7 @@ async def test_nothing_is_shown_of_an_act_that_could_not_commit(
         other_process.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable):
             async with house.rooms.acts.begin(clock.now()) as act:
-                await act.revoke_session("s1", user_id="u1", why="test")
+                await act.revoke_sessions(["s1"], user_id="u1", why="test")
         other_process.execute("ROLLBACK")
     await asyncio.sleep(0.3)  # the thread of the connection that was given up comes to its end
     assert (len(house.feed.revoked), await recorded(house), stream_length(valkey_server)) == (0, [], 0)
@@ -136,7 +136,7 @@ async def test_an_act_stands_without_the_engine_which_hears_of_it_before_it_is_u
 
 async def test_what_was_pushed_leaves_the_outbox_at_the_next_reconciliation(house: House) -> None:
     async with house.rooms.acts.begin(clock.now()) as act:
-        await act.revoke_session("s1", user_id="u1", why="test")
+        await act.revoke_sessions(["s1"], user_id="u1", why="test")
     assert len(await house.rooms.revocations.unpushed(limit=9)) == 1
     await house.feed.reconcile()
     assert await house.rooms.revocations.unpushed(limit=9) == []

@@ -28,7 +28,7 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 async def revoke(house: House, *sessions: str) -> None:
     async with house.rooms.acts.begin(clock.now()) as act:
         for session in sessions:
-            await act.revoke_session(session, user_id="u1", why="test")
+            await act.revoke_sessions([session], user_id="u1", why="test")
 
 
 def knows(house: House, *sessions: str) -> list[bool]:
@@ -47,7 +47,7 @@ async def test_a_worker_that_starts_learns_everything_that_still_matters(setting
     async with house.database.begin() as tx:
         for subject, end in (("over", now - SECOND), ("soon", now + timedelta(minutes=1))):
             entry = Entry(Revocation(RevocationKind.TOKEN, subject, end), "u1", "test")
-            await SqlRevocations(house.database).add(tx, entry)
+            await SqlRevocations(house.database).add(tx, [entry])
     async with quiet_house(settings) as fresh:
         assert knows(fresh, "s1", "s2") == [True, True]
         assert fresh.feed.revoked.has(RevocationKind.TOKEN, "soon")
@@ -85,7 +85,8 @@ async def pg_house(postgres_url: str, valkey_url: str) -> AsyncIterator[House]:
 async def record(house: House, tx: SqlTransaction, session: str) -> int:
     """Write one revocation in an open transaction; its number."""
     entry = Entry(Revocation(RevocationKind.SESSION, session, clock.now() + DAY), "u1", "test")
-    return await SqlRevocations(house.database).add(tx, entry)
+    [number] = await SqlRevocations(house.database).add(tx, [entry])
+    return number
 
 
 async def test_what_becomes_visible_out_of_the_order_of_its_number_is_still_taken_in(pg_house: House) -> None:
@@ -213,7 +214,7 @@ async def test_what_no_longer_matters_is_forgotten_and_then_deleted(house: House
         ):
             entry = Entry(Revocation(RevocationKind.TOKEN, subject, end), "u1", "test")
             house.feed.revoked.add(entry.revocation)
-            await SqlRevocations(house.database).add(tx, entry)
+            await SqlRevocations(house.database).add(tx, [entry])
     await house.feed.start()
     await until(lambda: len(house.feed.revoked) == 1)
     assert house.feed.revoked.has(RevocationKind.TOKEN, "in an hour")

@@ -65,7 +65,7 @@ async def follow(web: Web, field: dict[str, str], cursor: str = "") -> tuple[lis
 async def record(database: Database, tx: SqlTransaction, *subjects: str) -> None:
     for subject in subjects:
         revocation = Revocation(RevocationKind.SESSION, subject, clock.now() + timedelta(hours=1))
-        await SqlRevocations(database).add(tx, Entry(revocation, "u1", "test"))
+        await SqlRevocations(database).add(tx, [Entry(revocation, "u1", "test")])
 
 
 def age(web: Web) -> None:
@@ -77,7 +77,7 @@ def age(web: Web) -> None:
 async def test_an_entry_says_what_is_refused_and_until_when(web: Web, follower: dict[str, str]) -> None:
     now = clock.now()
     async with web.rooms.acts.begin(now) as act:
-        await act.revoke_session("s1", user_id="u1", why="not for others")
+        await act.revoke_sessions(["s1"], user_id="u1", why="not for others")
         await act.raise_user_epoch("u1", 7, why="not for others")
     answer = await web.client.get("/auth/revocations", headers=follower)
     until = int((now + timedelta(days=1, minutes=1)).timestamp())

@@ -1,18 +1,19 @@
 """Logout notices in SQL: the outbox of what applications are still to be told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from service.identifiers import new_id
 from service.ledger import Transaction
 from service.logout.notice import LogoutNotice
 from service.storage.sql.clients import CLIENT_COLUMNS, client_of
-from service.storage.sql.database import Database, opened
-from service.storage.sql.tables import CLIENTS, LOGOUT_NOTICES, SESSIONS, LogoutNoticeRow
+from service.storage.sql.database import Database, SqlTransaction, opened
+from service.storage.sql.tables import CLIENTS, LOGOUT_NOTICES, SESSIONS
 
+_BATCH = 500
 _n, _s = LOGOUT_NOTICES.c, SESSIONS.c
 _WAITING = (_n.delivered_at.is_(None), _n.given_up_at.is_(None))
 _COLUMNS = (_n.id, _n.client_id, _n.uri, _n.subject, _n.session_id, _n.created_at, _n.next_try_at, _n.tries)
@@ -37,29 +38,8 @@ class SqlLogoutNotices:
 
     async def note(self, tx: Transaction, session_ids: Sequence[str], *, now: datetime) -> None:
         """See `LogoutNotes.note`."""
-        sql = opened(tx)
-        theirs: Select[Any] = (
-            select(_s.id, _s.user_id, *CLIENT_COLUMNS)
-            .join(CLIENTS, CLIENTS.c.id == _s.client_id)
-            .where(or_(_s.id.in_(session_ids), and_(_s.parent_id.in_(session_ids), _s.offline, _s.ended_at.is_(None))))
-            .order_by(_s.id)
-        )
-        rows: Sequence[Sequence[Any]] = (await sql.run(theirs)).all()
-        for row in rows:
-            session_id, user_id, client = row[0], row[1], client_of(row[2:])
-            if client.metadata.backchannel_logout_uri is not None and client.active:
-                await sql.add(
-                    LogoutNoticeRow(
-                        id=new_id(),
-                        client_id=client.id,
-                        uri=client.metadata.backchannel_logout_uri,
-                        subject=user_id,
-                        session_id=session_id,
-                        created_at=now,
-                        next_try_at=now,
-                        tries=0,
-                    )
-                )
+        for start in range(0, len(session_ids), _BATCH):
+            await _note(opened(tx), session_ids[start : start + _BATCH], now)
 
     async def due(self, *, now: datetime, limit: int, each: int) -> Sequence[LogoutNotice]:
         """See `LogoutNotices.due`."""
@@ -92,3 +72,33 @@ class SqlLogoutNotices:
     async def _write(self, notice_id: str, **values: datetime) -> None:
         async with self._database.begin() as tx:
             await tx.run(_ONE.values(**values), {"notice": notice_id})
+
+
+async def _note(sql: SqlTransaction, session_ids: Sequence[str], now: datetime) -> None:
+    outlive = and_(_s.parent_id.in_(session_ids), _s.offline, _s.ended_at.is_(None))
+    theirs = select(_s.id, _s.user_id, _s.client_id).where(or_(_s.id.in_(session_ids), outlive)).order_by(_s.id)
+    sessions: Sequence[Sequence[Any]] = (await sql.run(theirs)).all()
+    uris = await _uris(sql, {client_id for _, _, client_id in sessions})
+    rows = [
+        {
+            "id": new_id(),
+            "client_id": client_id,
+            "uri": uris[client_id],
+            "subject": user_id,
+            "session_id": session_id,
+            "created_at": now,
+            "next_try_at": now,
+            "tries": 0,
+        }
+        for session_id, user_id, client_id in sessions
+        if client_id in uris
+    ]
+    if rows:
+        await sql.run(insert(LOGOUT_NOTICES), rows)
+
+
+async def _uris(sql: SqlTransaction, client_ids: Iterable[str]) -> Mapping[str, str]:
+    """Where those of these clients want to be told that want to."""
+    rows: Sequence[Sequence[Any]] = (await sql.run(select(*CLIENT_COLUMNS).where(CLIENTS.c.id.in_(client_ids)))).all()
+    clients = [client for client in map(client_of, rows) if client.active]
+    return {client.id: uri for client in clients if (uri := client.metadata.backchannel_logout_uri) is not None}

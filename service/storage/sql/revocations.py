@@ -1,17 +1,18 @@
 """Revocations in SQL: the truth about what was acknowledged, and the outbox of what the engine may lack."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from gatepost.revocation import Revocation, RevocationKind
 from service.clock import now
 from service.ledger import Transaction
 from service.revocation.entry import Entry, Recorded
 from service.storage.sql.database import Database, opened
-from service.storage.sql.tables import REVOCATIONS, RevocationRow
+from service.storage.sql.tables import REVOCATIONS
 
 _KEPT_PAST_END = timedelta(days=1)
 _r = REVOCATIONS.c
@@ -21,6 +22,7 @@ _AFTER = _LIMITED.where(_r.number > bindparam("after"))
 _HIGHEST_ON_POSTGRESQL = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM revocations_number_seq")
 _HIGHEST_ON_SQLITE = text("SELECT seq FROM sqlite_sequence WHERE name = 'revocations'")
 _UNPUSHED = _LIMITED.where(_r.pushed_at.is_(None))
+_ADD = insert(REVOCATIONS).returning(_r.number, _r.kind, _r.subject, _r.epoch)
 _MARK_PUSHED = (
     update(REVOCATIONS)
     .where(_r.number == bindparam("pushed"), _r.pushed_at.is_(None))
@@ -34,21 +36,28 @@ class SqlRevocations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, tx: Transaction, entry: Entry) -> int:
+    async def add(self, tx: Transaction, entries: Sequence[Entry]) -> Sequence[int]:
         """See `RevocationLedger.add`."""
-        row = RevocationRow(
-            kind=entry.revocation.kind.value,
-            subject=entry.revocation.subject,
-            owner=entry.owner,
-            epoch=entry.revocation.epoch,
-            until=entry.revocation.until,
-            why=entry.why,
-            recorded_at=now(),
-        )
-        await opened(tx).add(row)
-        if row.number is None:
-            raise RuntimeError("the database gave no number")
-        return row.number
+        recorded_at = now()
+        rows = [
+            {
+                "kind": entry.revocation.kind.value,
+                "subject": entry.revocation.subject,
+                "owner": entry.owner,
+                "epoch": entry.revocation.epoch,
+                "until": entry.revocation.until,
+                "why": entry.why,
+                "recorded_at": recorded_at,
+            }
+            for entry in entries
+        ]
+        if not rows:
+            return ()
+        given: dict[tuple[object, ...], list[int]] = defaultdict(list)  # a database returns rows in no certain order
+        added: Sequence[Any] = (await opened(tx).run(_ADD, rows)).all()
+        for number, kind, subject, epoch in sorted(added, reverse=True):
+            given[kind, subject, epoch].append(number)
+        return [given[row["kind"], row["subject"], row["epoch"]].pop() for row in rows]
 
     async def after(self, number: int, *, limit: int) -> Sequence[Recorded]:
         """See `RevocationLedger.after`."""
