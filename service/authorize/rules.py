@@ -12,6 +12,7 @@ from typing import Any
 
 from gatepost.encoding import parse_json_object
 from gatepost.scopes import ScopeSyntaxError, parse_scope
+from service.access.catalogue import OPENID
 from service.authorize.parameters import Parameters
 from service.authorize.refusals import (
     RegistrationNotSupported,
@@ -22,9 +23,9 @@ from service.authorize.refusals import (
 from service.clients.client import Client
 from service.clients.metadata import AUTHORIZATION_CODE, REFRESH_TOKEN
 from service.protocol.errors import InvalidRequest, InvalidScope, InvalidTarget, UnauthorizedClient
+from service.sessions.pairs import OFFLINE
 
-OFFLINE = "offline_access"
-OPENID_SCOPES = frozenset({"openid", "profile", "email", "phone", "address", OFFLINE})
+OPENID_SCOPES = frozenset(OPENID)
 """The scopes of OpenID Connect Core §5.4 and §11: every client may ask for them, every person may grant them."""
 
 KNOWN = frozenset(

@@ -14,15 +14,6 @@ from service.web.consents import ConsentShown
 from tests.accounts.test_profile import WHOLE
 from tests.cli.running import PASSWORD, Gatepost, Serving, Warm, wait_for
 
-CHANGING = {
-    "users": ("create", "set-roles", "set-scopes", "set-email", "set-profile", "set-password", "disable", "enable"),
-    "clients": ("create", "change", "rotate-secret", "disable", "enable"),
-    "consents": ("withdraw",),
-    "api-keys": ("create", "rotate", "revoke"),
-    "keys": ("rotate", "retire"),
-    "sessions": ("end", "end-all"),
-    "db": ("upgrade",),
-}
 READING = {"list", "show", "status", "check", "secret", "example"}
 
 
@@ -51,12 +42,14 @@ def add(gatepost: Gatepost, username: str) -> dict[str, object]:
 
 def test_every_command_that_changes_something_prints_it_as_json_too() -> None:
     groups = typer.main.get_group(app).commands
-    found = {noun: set(getattr(group, "commands", {})) - READING for noun, group in groups.items()}
-    assert {noun: verbs for noun, verbs in found.items() if verbs} == {n: set(verbs) for n, verbs in CHANGING.items()}
-    for noun, verbs in CHANGING.items():
-        for verb in verbs:
-            options = {name for one in groups[noun].commands[verb].params for name in one.opts}  # type: ignore[attr-defined]
-            assert "--json" in options, (noun, verb)
+    changing = {
+        f"{noun} {verb}": {name for option in command.params for name in option.opts}
+        for noun, group in groups.items()
+        for verb, command in getattr(group, "commands", {}).items()
+        if verb not in READING
+    }
+    assert changing.keys() > {"users disable", "clients change", "consents withdraw", "sessions end", "db upgrade"}
+    assert [name for name, options in changing.items() if "--json" not in options] == []
 
 
 def test_a_client_is_registered_with_all_its_metadata_and_changed(gatepost: Gatepost, serving: Serving) -> None:
