@@ -251,7 +251,7 @@ async def test_a_good_credential_without_the_scope_is_403_and_the_right_one_gets
     assert answer.status_code == policy.status, answer.text
     assert answer.headers["cache-control"] == "no-store"
     if policy.status >= 400:
-        assert_problem(answer, policy.status, "not_found" if policy.status == 404 else "invalid_request")
+        assert_problem(answer, policy.status, {404: "not_found", 409: "conflict"}.get(policy.status, "invalid_request"))
 
 
 @pytest.mark.spec("BEA-12")
