@@ -49,6 +49,7 @@ def invite(
     role: Annotated[list[str] | None, typer.Option(help="A role that they will have; may be repeated.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="A scope beside those of the roles; may be repeated.")] = None,
     language: Annotated[str, typer.Option(help="Language of the letter: en or ar.")] = "en",
+    as_json: Json = False,
 ) -> None:
     """Have a letter sent by whose link somebody makes their own account. The running server sends it."""
     from service.addresses import Invitation
@@ -59,6 +60,8 @@ def invite(
         await house.rooms.registration.invite(email, invitation, locale=language, now=clock.now())
 
     in_house(work)
+    said = {"email": email, "roles": sorted(invitation.roles), "scopes": sorted(invitation.scopes), "locale": language}
+    print_one(said, as_json=as_json)
 
 
 @app.command("list")
