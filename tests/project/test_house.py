@@ -44,7 +44,7 @@ def committed() -> Iterator[Path]:
 
 def test_there_is_something_to_look_at() -> None:
     names = {name_of(path) for path in committed()}
-    assert {"run.py", "pyproject.toml", "service/app.py", "requirements/run.txt", ".ci/run"} <= names
+    assert {"run.py", "pyproject.toml", "service/app/joinery.py", "requirements/run.txt", ".ci/run"} <= names
     assert len(FACES) > 12
 
 

@@ -1,0 +1,134 @@
+"""The ASGI application of one worker: rooms behind their routes, and in front of the router what needs none."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from service import __version__
+from service.access.catalogue import Catalogue
+from service.app.house import House, build_house
+from service.app.stores import mail_folder
+from service.settings import Settings
+from service.web import (
+    address_pages,
+    addresses,
+    admin,
+    api_keys,
+    auth,
+    consents,
+    docs,
+    errors,
+    health,
+    mailbox,
+    openapi,
+    setup,
+    users,
+    wellknown,
+)
+from service.web.address import AddressRule
+from service.web.cookies import Cookies
+from service.web.edge import Edge, HotEndpoint
+from service.web.oauth import authorize, consent, device, logout, metadata, sign_in
+from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
+from service.web.oauth.introspect import IntrospectEndpoint
+from service.web.oauth.revoke import RevokeEndpoint
+from service.web.oauth.token import FormEndpoint
+from service.web.oauth.userinfo import UserInfoEndpoint
+from service.web.pages import PageRoute
+from service.web.rooms import Rooms
+from service.web.security import Gate
+from service.web.verify import PATH as VERIFY_PATH
+from service.web.verify import VerifyEndpoint
+
+ROOMS = (
+    *(auth, users, addresses, consents, api_keys, admin, wellknown, metadata, health, setup),
+    *(authorize, sign_in, consent, device, logout, address_pages, mailbox),
+)
+"""Every module with routes."""
+
+
+def create_app(settings: Settings) -> Edge:
+    """The ASGI application of one worker. Stores are opened by its lifespan."""
+    house = build_house(settings)
+    gate = _gate(settings, house)
+    app = _framework(house)
+    _describe(app, settings, house, gate)
+    errors.install(app)
+    for room in ROOMS:
+        app.router.routes.extend(room.router.routes)  # include_router would look each up twice
+    openapi.install(
+        app,
+        public_url=settings.public_url,
+        scopes=Catalogue(scopes=settings.access.scopes).descriptions,
+        cookie=gate.cookies.access_name,
+        api_key_in_query=gate.api_key_in_query,
+    )
+    docs.install(app)
+    return Edge(
+        app,
+        hot=_hot(house.rooms, gate, secure=settings.secure),
+        secure=settings.secure,
+        max_body=settings.server.max_body,
+        origins=settings.server.cors_origins,
+        unshared=[route.path for route in app.routes if isinstance(route, PageRoute)],
+        resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
+    )
+
+
+def _gate(settings: Settings, house: House) -> Gate:
+    return Gate(
+        resolver=house.resolver,
+        cookies=Cookies(secure=settings.secure),
+        address=AddressRule(settings.server.trusted_proxies),
+        api_key_in_query=settings.api_keys.allow_in_query,
+        origins=frozenset(origin.encode() for origin in (settings.public_url, *settings.server.cors_origins)),
+    )
+
+
+def _framework(house: House) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with house.open():
+            yield
+
+    return FastAPI(
+        title="Gatepost",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+
+
+def _describe(app: FastAPI, settings: Settings, house: House, gate: Gate) -> None:
+    """Put on the application's state what routes look for there."""
+    app.state.gate = gate
+    app.state.rooms = house.rooms
+    app.state.browsers = house.browsers
+    app.state.default_mode = settings.browser.default_mode
+    app.state.readiness = house.readiness
+    app.state.metadata = metadata.describe(
+        issuer=settings.issuer,
+        public_url=settings.public_url,
+        grant_types=house.rooms.tokens.grant_types,
+        algorithms=house.rooms.keyring.published_algorithms,
+        scopes=Catalogue(scopes=settings.access.scopes, roles=settings.access.roles).names,
+        locales=("en", "ar"),
+    )
+    app.state.public_url = settings.public_url
+    app.state.mail_folder = mail_folder(settings)
+
+
+def _hot(rooms: Rooms, gate: Gate, *, secure: bool) -> dict[str, HotEndpoint]:
+    """What is answered without router and dependencies, by its path."""
+    return {
+        VERIFY_PATH: VerifyEndpoint(gate, secure=secure),
+        TOKEN: FormEndpoint(rooms.tokens, secure=secure),
+        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, secure=secure),
+        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, secure=secure),
+        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, secure=secure),
+        USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory, secure=secure),
+    }

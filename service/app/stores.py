@@ -1,0 +1,135 @@
+"""The stores of one worker, and the keys that it derives: each is made once, when it is first asked for."""
+
+from functools import cached_property
+from pathlib import Path
+
+from service.crypto.jose import JoseForge
+from service.crypto.passwords import Argon2Passwords
+from service.crypto.sealing import Sealer
+from service.mail import Carrier
+from service.outgoing import MailFolder, OutgoingHttp, SmtpCarrier
+from service.settings import Settings
+from service.signed_text import MacKey
+from service.storage.redis import (
+    RedisAttempts,
+    RedisCodes,
+    RedisDeviceRequests,
+    RedisLink,
+    RedisRefreshFamilies,
+    RedisRevocationEngine,
+)
+from service.storage.sql import (
+    Database,
+    SqlApiKeys,
+    SqlClients,
+    SqlConsents,
+    SqlLetters,
+    SqlLogoutNotices,
+    SqlRevocations,
+    SqlSessions,
+    SqlUsers,
+)
+
+
+class Stores:
+    """Everything at the rim that rooms are given. Opens no connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.secrets = settings.secrets()
+        self._prefix = settings.redis_prefix
+
+    def mac_keys(self, purpose: str) -> list[MacKey]:
+        """A key for each secret, for this purpose alone; the first one signs."""
+        return [MacKey(secret.id, secret.derive(purpose)) for secret in self.secrets]
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database_url.get_secret_value())
+
+    @cached_property
+    def users(self) -> SqlUsers:
+        return SqlUsers(self.database)
+
+    @cached_property
+    def sessions(self) -> SqlSessions:
+        return SqlSessions(self.database)
+
+    @cached_property
+    def stored_keys(self) -> SqlApiKeys:
+        return SqlApiKeys(self.database)
+
+    @cached_property
+    def stored_clients(self) -> SqlClients:
+        return SqlClients(self.database)
+
+    @cached_property
+    def stored_consents(self) -> SqlConsents:
+        return SqlConsents(self.database)
+
+    @cached_property
+    def revocations(self) -> SqlRevocations:
+        return SqlRevocations(self.database)
+
+    @cached_property
+    def notices(self) -> SqlLogoutNotices:
+        return SqlLogoutNotices(self.database)
+
+    @cached_property
+    def letters(self) -> SqlLetters:
+        return SqlLetters(self.database)
+
+    @cached_property
+    def link(self) -> RedisLink:
+        return RedisLink.from_url(self.settings.redis_url.get_secret_value())
+
+    @cached_property
+    def families(self) -> RedisRefreshFamilies:
+        return RedisRefreshFamilies(self.link, prefix=self._prefix)
+
+    @cached_property
+    def engine(self) -> RedisRevocationEngine:
+        return RedisRevocationEngine(self.link, prefix=self._prefix)
+
+    @cached_property
+    def stored_codes(self) -> RedisCodes:
+        return RedisCodes(self.link, prefix=self._prefix)
+
+    @cached_property
+    def device_requests(self) -> RedisDeviceRequests:
+        return RedisDeviceRequests(self.link, prefix=self._prefix)
+
+    def attempts(self, kind: str) -> RedisAttempts:
+        """Counters of guesses at one kind of secret."""
+        return RedisAttempts(self.link, kind=kind, prefix=self._prefix)
+
+    @cached_property
+    def passwords(self) -> Argon2Passwords:
+        asked = self.settings.passwords
+        return Argon2Passwords(threads=asked.hash_threads, waiting=asked.hash_queue)
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        return Sealer(self.secrets)
+
+    @cached_property
+    def forge(self) -> JoseForge:
+        return JoseForge(self.sealer)
+
+    @cached_property
+    def outgoing(self) -> OutgoingHttp:
+        return OutgoingHttp()
+
+    @cached_property
+    def carrier(self) -> Carrier:
+        """What letters travel by."""
+        folder = mail_folder(self.settings)
+        if folder is not None:
+            return MailFolder(folder, sender=self.settings.mail_sender)
+        return SmtpCarrier(self.settings.mail.smtp_url.get_secret_value(), sender=self.settings.mail_sender)
+
+
+def mail_folder(settings: Settings) -> Path | None:
+    """Where letters lie when local mode has no mail server."""
+    has_server = bool(settings.mail.smtp_url.get_secret_value())
+    return settings.var.resolve() / "mail" if settings.mode == "local" and not has_server else None
