@@ -203,10 +203,12 @@ def test_secrets_are_read_in_each_usual_form() -> None:
         assert [secret.raw for secret in load_settings({**GOOD, "GATEPOST_SECRET_KEY": text}).secrets()] == [raw]
 
 
+@pytest.mark.spec("RFC 8414 §3")
 @pytest.mark.parametrize(
     "url",
     [
         "id.example.com",
+        "https://id.example.com/tenant",
         "https://",
         "https://id.example.com/",
         "https://id.example.com?a=b",
