@@ -12,6 +12,8 @@
     │   ├── CredentialNotAllowed  this kind of credential may not do this
     │   └── CsrfFailed          a cookie came without the header that proves the page is ours
     ├── NotFound
+    ├── DeadLink                a single-use link was used, replaced or outlived
+    ├── NotOffered              the operator has not switched this on
     ├── Conflict                the name is taken, the state has moved on
     ├── InvalidGrant            RFC 6749 §5.2
     ├── InvalidClient           RFC 6749 §5.2

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.servers.process import free_ports
 from tests.servers.valkey import ValkeyServer
 
 USERNAME = "ada"
+_number = count(1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Served:
 
 @pytest.fixture(scope="package")
 def served(server_folder: Path, valkey_server: ValkeyServer) -> Iterator[Served]:
-    folder = server_folder / "real-clients"
+    folder = server_folder / f"real-clients{next(_number)}"  # made again when other tests ran in between
     port = free_ports(1)[0]
     url = f"http://127.0.0.1:{port}"
     environ = settings_for(f"sqlite+aiosqlite:///{folder}.sqlite", valkey_server.url, PUBLIC_URL=url)

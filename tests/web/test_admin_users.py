@@ -45,7 +45,9 @@ async def test_a_new_user_is_shown_without_anything_secret_and_can_sign_in(web: 
     answer = await web.client.post("/admin/users", json=asked, headers=admin)
     assert answer.status_code == 201
     user = answer.json()
-    assert user.keys() == {"id", "username", "email", "roles", "scopes", "disabled", "created_at"}
+    shown = {"id", "username", "email", "email_verified", "profile", "roles", "scopes", "disabled", "created_at"}
+    assert user.keys() == shown
+    assert (user["email_verified"], user["profile"]) == (False, {})
     assert (user["username"], user["email"]) == (asked["username"], "ada@example.com")
     assert (user["roles"], user["scopes"], user["disabled"]) == (["clerk"], ["reports:read"], False)
     assert (await web.client.get(f"/admin/users/{user['id']}", headers=admin)).json() == user
