@@ -1,7 +1,6 @@
 """The consents of all people: remembering, widening and withdrawing them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -43,13 +42,8 @@ class ConsentBook:
         async with self._acts.begin(now) as act:
             before = await self._consents.find_locked(act.tx, user_id, client_id)
             if before is None:
-                before = Consent(user_id, client_id, frozenset(), (), granted_at=now, updated_at=now)
-            after = replace(
-                before,
-                scopes=before.scopes.union(scopes),
-                audience=tuple(dict.fromkeys([*before.audience, *audience])),
-                updated_at=now,
-            )
+                before = Consent(user_id, client_id, {}, granted_at=now, updated_at=now)
+            after = before.with_more(scopes, audience, now=now)
             await self._consents.put(act.tx, after)
         return after
 

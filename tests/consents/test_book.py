@@ -115,6 +115,24 @@ async def test_a_consent_grows_and_knows_when_it_began(house: House, ada: User, 
     assert await book.find(ada.id, shop.id) == wider
 
 
+@pytest.mark.spec("RFC 8707 §2")
+async def test_a_yes_at_one_resource_is_none_at_another(house: House, ada: User, shop: Client) -> None:
+    book, one, other = house.rooms.consents, "https://a.example/", "https://b.example/"
+    await book.grant(ada.id, shop.id, ["orders:write"], [one], clock.now())
+    found = await book.grant(ada.id, shop.id, ["orders:read"], [other], clock.now())
+    assert found.covers(["orders:write"], [one])
+    assert found.covers(["orders:read"], [other])
+    for scopes, audience in (
+        (["orders:write"], [other]),
+        (["orders:read"], [one]),
+        (["orders:read"], [one, other]),
+        (["orders:read"], []),
+        (["orders:write"], []),
+    ):
+        assert not found.covers(scopes, audience), (scopes, audience)
+    assert (found.scopes, found.audience) == ({"orders:read", "orders:write"}, (one, other))
+
+
 @pytest.mark.spec("SCOPE-06")
 async def test_a_consent_is_to_one_client_by_one_person(house: House, ada: User, shop: Client) -> None:
     bob, other = await add_user(house, "bob"), await a_client(house, "Other")

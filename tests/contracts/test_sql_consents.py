@@ -4,18 +4,21 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 
 from service.consents.consent import Consent
 from service.identifiers import new_id
 from service.protocol.errors import NotFound
 from service.storage.sql import Database, SqlConsents
+from service.storage.sql.tables import CONSENTS
 from tests.contracts.sql_ground import NOW, SECOND, add_user
 
 pytestmark = pytest.mark.anyio
 
 
 async def _kept(database: Database, user_id: str, client_id: str = "gp_client_shop", *scopes: str) -> Consent:
-    consent = Consent(user_id, client_id, frozenset(scopes), ("https://b.example/", "https://a.example/"), NOW, NOW)
+    agreed = {"https://b.example/": frozenset(scopes), "": frozenset({"openid"}), "https://a.example/": frozenset()}
+    consent = Consent(user_id, client_id, agreed, NOW, NOW)
     async with database.begin() as tx:
         await SqlConsents(database).put(tx, consent)
     return consent
@@ -28,7 +31,7 @@ async def test_a_consent_comes_back_as_it_was_kept_and_a_later_one_takes_its_pla
     first = await _kept(database, owner_id, "gp_client_shop", "openid", "orders:read")
     assert await consents.find(owner_id, "gp_client_shop") == first
 
-    later = replace(first, scopes=frozenset({"openid"}), audience=(), updated_at=NOW + SECOND)
+    later = replace(first, agreed={"": frozenset({"openid"})}, updated_at=NOW + SECOND)
     async with database.begin() as tx:
         await consents.put(tx, later)
         assert await consents.find_in(tx, owner_id, "gp_client_shop") == later
@@ -99,7 +102,7 @@ async def test_racing_first_consents_wait_for_each_other(
         async with ledger.begin() as tx:
             before = await consents.find_locked(tx, owner_id, "gp_client_shop")
             scopes = frozenset({scope}) if before is None else before.scopes | {scope}
-            await consents.put(tx, Consent(owner_id, "gp_client_shop", scopes, (), NOW, NOW))
+            await consents.put(tx, Consent(owner_id, "gp_client_shop", {"": scopes}, NOW, NOW))
 
     ledgers = (database, other_database) * 5
     await asyncio.gather(*(widen(ledger, f"s{number}") for number, ledger in enumerate(ledgers)))
@@ -107,3 +110,15 @@ async def test_racing_first_consents_wait_for_each_other(
     found = await SqlConsents(database).find(owner_id, "gp_client_shop")
     assert found is not None
     assert found.scopes == {f"s{number}" for number in range(len(ledgers))}
+
+
+async def test_a_row_of_the_version_before_holds_for_the_services_own_resource_alone(
+    database: Database, owner_id: str
+) -> None:
+    values = {"scopes": ["openid"], "audience": ["https://a.example/"], "granted_at": NOW, "updated_at": NOW}
+    async with database.begin() as tx:
+        await tx.run(insert(CONSENTS).values(user_id=owner_id, client_id="gp_client_old", **values))
+    found = await SqlConsents(database).find(owner_id, "gp_client_old")
+    assert found is not None
+    assert found.covers(["openid"])
+    assert not found.covers(["openid"], ["https://a.example/"])

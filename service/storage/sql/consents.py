@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
-from service.consents.consent import Consent
+from service.consents.consent import OWN, Consent
 from service.ledger import Transaction
 from service.protocol.errors import NotFound
 from service.storage.sql.database import Database, opened
@@ -13,7 +13,7 @@ from service.storage.sql.tables import CONSENTS, USERS, ConsentRow
 from service.storage.sql.text import storable
 
 _c = CONSENTS.c
-_SELECT = select(_c.user_id, _c.client_id, _c.scopes, _c.audience, _c.granted_at, _c.updated_at)
+_SELECT = select(_c.user_id, _c.client_id, _c.agreed, _c.scopes, _c.audience, _c.granted_at, _c.updated_at)
 _THIS = (_c.user_id == bindparam("user"), _c.client_id == bindparam("client"))
 _FIND = _SELECT.where(*_THIS)
 _PAGE = (
@@ -64,6 +64,7 @@ class SqlConsents:
         """See `Consents.put`."""
         sql = opened(tx)
         values: dict[str, Any] = {
+            "agreed": [[resource, sorted(scopes)] for resource, scopes in consent.agreed.items()],
             "scopes": sorted(consent.scopes),
             "audience": list(consent.audience),
             "granted_at": consent.granted_at,
@@ -81,5 +82,8 @@ class SqlConsents:
 
 
 def _consent_of(row: Sequence[Any]) -> Consent:
-    user_id, client_id, scopes, audience, granted_at, updated_at = row
-    return Consent(user_id, client_id, frozenset(scopes), tuple(audience), granted_at, updated_at)
+    """A row of the version before has no `agreed`: what it says of all resources together holds for the service's own,
+    where nearly all of them are, and is asked anew elsewhere."""
+    user_id, client_id, agreed, scopes, _, granted_at, updated_at = row
+    pairs = agreed or [[OWN, scopes]]
+    return Consent(user_id, client_id, {place: frozenset(held) for place, held in pairs}, granted_at, updated_at)

@@ -137,12 +137,14 @@ class SessionRow(SQLModel, table=True):
 
 
 class ConsentRow(SQLModel, table=True):
-    """What a person lets an application do. `client_id` refers to no row when it is a preset client."""
+    """What a person lets an application do: `agreed` has pairs of a resource and its scopes; `scopes` and `audience`
+    repeat them for workers of the version before. `client_id` refers to no row when it is a preset client."""
 
     __tablename__ = "consents"
 
     user_id: str = Field(sa_type=Id, primary_key=True, foreign_key="users.id")
     client_id: str = Field(sa_type=Id, primary_key=True)
+    agreed: list[Any] = Field(sa_type=Json, sa_column_kwargs=_default("'[]'"))
     scopes: list[str] = Field(sa_type=Json)
     audience: list[str] = Field(sa_type=Json)
     granted_at: datetime = Field(sa_type=UtcDateTime)
