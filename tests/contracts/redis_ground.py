@@ -1,6 +1,8 @@
 """What the Redis contracts stand on: a family and its tokens to try, and a plain client to look and to interfere."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +14,10 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.retry import Retry
 
+from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Family, Outcome
 from service.sessions.refresh_token import RefreshToken
-from service.storage.redis import RedisRefreshFamilies
+from service.storage.redis import RedisLink, RedisRefreshFamilies
 from service.storage.redis.keyspace import Keyspace
 from tests.servers.valkey import ValkeyCluster
 
@@ -132,3 +135,13 @@ def holds(client: redis.Redis, slot: int) -> bool:
         return client.execute_command("CLUSTER COUNTKEYSINSLOT", slot) > 0
     except redis.ResponseError:
         return False
+
+
+async def connected(link: RedisLink) -> None:
+    """Wait for the first answer: a machine that stands still for a second breaks no contract."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(StoreUnavailable):
+                await link.ping()
+                return
+            await asyncio.sleep(0.05)

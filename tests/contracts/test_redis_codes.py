@@ -13,7 +13,7 @@ import pytest
 from service.codes.grant import AuthorizationGrant
 from service.codes.text import Code
 from service.storage.redis import RedisCodes, RedisLink
-from tests.contracts.redis_ground import KEYS, PATIENT, peek
+from tests.contracts.redis_ground import KEYS, PATIENT, connected, peek
 from tests.contracts.test_redis_garbage import put_garbage
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +57,7 @@ def key_of(grant: AuthorizationGrant) -> str:
 @pytest.fixture
 async def codes(redis_backend: str) -> AsyncIterator[RedisCodes]:
     async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
+        await connected(link)
         yield RedisCodes(link)
 
 
@@ -94,6 +95,7 @@ async def test_of_many_racing_takings_one_gets_it_and_the_others_leave_their_mar
     codes: RedisCodes, redis_backend: str
 ) -> None:
     async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
+        await connected(link)
         stores = [codes, RedisCodes(link)]
         for _ in range(20):
             grant = make_grant()

@@ -15,7 +15,7 @@ from service.codes.grant import AuthorizationGrant
 from service.codes.text import DeviceCode
 from service.protocol.errors import StoreUnavailable
 from service.storage.redis import RedisAttempts, RedisDeviceRequests, RedisLink
-from tests.contracts.redis_ground import KEYS, MICROSECOND, PATIENT, peek
+from tests.contracts.redis_ground import KEYS, MICROSECOND, PATIENT, connected, peek
 from tests.contracts.test_redis_codes import make_grant
 from tests.contracts.test_redis_garbage import put_garbage
 
@@ -40,6 +40,7 @@ def key_of(request: DeviceRequest) -> str:
 @pytest.fixture
 async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
     async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
+        await connected(link)
         yield link
 
 
@@ -109,6 +110,7 @@ async def test_the_grant_is_given_once_and_at_once(store: RedisDeviceRequests, r
 @pytest.mark.spec("DEV-11")
 async def test_of_many_racing_askings_one_gets_the_grant(store: RedisDeviceRequests, redis_backend: str) -> None:
     async with RedisLink.from_url(redis_backend, patience=PATIENT) as other:
+        await connected(other)
         stores = [store, RedisDeviceRequests(other)]
         for number in range(20):
             request = make_request()
