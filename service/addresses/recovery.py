@@ -8,7 +8,7 @@ from service.accounts.names import email_key, parse_email
 from service.accounts.passwords import PasswordPolicy
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
-from service.protocol.errors import DeadLink, Invalid
+from service.protocol.errors import DeadLink
 from service.revocation.acts import Act, Acts
 
 
@@ -92,11 +92,3 @@ def _is_about(link: Link, user: User) -> bool:
         and user.email is not None
         and email_key(user.email) == email_key(link.address)
     )
-
-
-def checked_address(text: str, field: str = "email") -> str:
-    """An address, refused by the name of its field. Raises `Invalid`."""
-    try:
-        return parse_email(text)
-    except Invalid as refused:
-        raise Invalid(field, refused.public) from None

@@ -3,11 +3,10 @@
 from datetime import datetime
 
 from service.accounts.account import PasswordHashes, User, Users
-from service.accounts.names import email_key
+from service.accounts.names import email_key, parse_email
 from service.accounts.passwords import normalize_password
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
-from service.addresses.recovery import checked_address
 from service.protocol.errors import Conflict, DeadLink, Invalid, NotFound
 from service.revocation.acts import Acts
 
@@ -35,7 +34,7 @@ class Verification:
         Whether another account has the address is found out when the letter is sent, and told to its owner alone.
         Raises `Invalid` for a wrong password and for what is no address.
         """
-        new, user = checked_address(address), await self._get(user_id)
+        new, user = parse_email(address), await self._get(user_id)
         verdict = await self._hashes.verify(normalize_password(password), user.password_hash)
         if not verdict.right:
             raise Invalid("current_password", "The current password is not right.", rule="wrong_password")

@@ -48,9 +48,7 @@ class LetterWriter:
                 return await self._with_link(letter, Purpose.RESET, now, user=owner, username=owner.username)
             case LetterKind.REGISTER | LetterKind.INVITE:
                 if owner is not None:
-                    return self._message(
-                        letter, "known", username=owner.username, reset=f"{self._public_url}/forgot-password"
-                    )
+                    return self._known(letter, owner)
                 return await self._with_link(letter, Purpose(letter.kind), now)
             case LetterKind.VERIFY:
                 if owner is None or owner.id != letter.user_id or owner.email_verified_at is not None:
@@ -65,7 +63,7 @@ class LetterWriter:
         if user is None or not user.active:
             return None
         if owner is not None and owner.id != user.id:
-            return self._message(letter, "known", username=owner.username, reset=f"{self._public_url}/forgot-password")
+            return self._known(letter, owner)
         return await self._with_link(letter, Purpose.CHANGE, now, user=user, username=user.username)
 
     async def _with_link(
@@ -76,6 +74,10 @@ class LetterWriter:
             return None
         link = f"{self._public_url}{PAGES[purpose]}?token={quote(secret)}"
         return self._message(letter, letter.kind, link=link, hours=str(LIVES[purpose] // timedelta(hours=1)), **values)
+
+    def _known(self, letter: Letter, owner: User) -> Message:
+        """To somebody whose address another wanted to use."""
+        return self._message(letter, "known", username=owner.username, reset=f"{self._public_url}/forgot-password")
 
     def _message(self, letter: Letter, name: str, **values: str) -> Message:
         language = letter.locale if letter.locale in LANGUAGES else "en"

@@ -19,11 +19,10 @@ from service.web.pages.address import (
     REGISTER,
     RESET,
     Form,
-    dead_link_page,
     done_page,
     form_page,
 )
-from service.web.pages.form import read_form
+from service.web.pages.form import check_same_passwords, read_form
 from service.web.rooms import House
 from service.web.security import public
 
@@ -82,10 +81,7 @@ async def show_sent(request: Request) -> Response:
 @router.get(RESET.action, dependencies=[public])
 async def show_reset(request: Request, house: House, token: str = "") -> Response:
     """Ask for the new password, when the link is live."""
-    try:
-        user = await house.recovery.look(token, now=clock.now())
-    except DeadLink:
-        return dead_link_page(locale=locale_of(request))
+    user = await house.recovery.look(token, now=clock.now())
     return _behind_link(request, house, RESET, token, username=user.username)
 
 
@@ -93,16 +89,13 @@ async def show_reset(request: Request, house: House, token: str = "") -> Respons
 async def reset(request: Request, house: House) -> Response:
     """Set it."""
     sent = await read_form(request, ("token", *RESET.names))
+    user = await house.recovery.look(sent["token"], now=clock.now())
     try:
-        user = await house.recovery.look(sent["token"], now=clock.now())
-        try:
-            _check_same(sent)
-            await house.recovery.reset(sent["token"], sent["password"], locale=locale_of(request).tag, now=clock.now())
-        except Invalid as mistake:
-            at = Invalid("password", mistake.public, rule=mistake.rule) if mistake.field == "new_password" else mistake
-            return _behind_link(request, house, RESET, sent["token"], at, sent, username=user.username)
-    except DeadLink:
-        return dead_link_page(locale=locale_of(request))
+        check_same_passwords(sent)
+        await house.recovery.reset(sent["token"], sent["password"], locale=locale_of(request).tag, now=clock.now())
+    except Invalid as mistake:
+        at = Invalid("password", mistake.public, rule=mistake.rule) if mistake.field == "new_password" else mistake
+        return _behind_link(request, house, RESET, sent["token"], at, sent, username=user.username)
     return see_other(f"{RESET.action}/done")
 
 
@@ -115,10 +108,7 @@ async def show_reset_done(request: Request) -> Response:
 @router.get(COMPLETE.action, dependencies=[public])
 async def show_complete(request: Request, house: House, token: str = "") -> Response:
     """Ask for name and password, when the link is live."""
-    try:
-        link = await house.registration.look(token, now=clock.now())
-    except DeadLink:
-        return dead_link_page(locale=locale_of(request))
+    link = await house.registration.look(token, now=clock.now())
     return _behind_link(request, house, COMPLETE, token, address=link.address)
 
 
@@ -126,20 +116,16 @@ async def show_complete(request: Request, house: House, token: str = "") -> Resp
 async def complete(request: Request, house: House) -> Response:
     """Make the account."""
     sent = await read_form(request, ("token", *COMPLETE.names))
-    token, mistake = sent["token"], None
+    token = sent["token"]
+    link = await house.registration.look(token, now=clock.now())
     try:
-        link = await house.registration.look(token, now=clock.now())
-        try:
-            _check_same(sent)
-            await house.registration.complete(token, sent["username"].strip(), sent["password"], now=clock.now())
-        except Invalid as refused:
-            mistake = refused
-        except Conflict as taken:
-            mistake = Invalid("username", taken.public, rule="taken")
-    except DeadLink:
-        return dead_link_page(locale=locale_of(request))
-    if mistake is not None:
+        check_same_passwords(sent)
+        await house.registration.complete(token, sent["username"].strip(), sent["password"], now=clock.now())
+    except Invalid as mistake:
         return _behind_link(request, house, COMPLETE, token, mistake, sent, address=link.address)
+    except Conflict as refusal:
+        taken = Invalid("username", refusal.public, rule="taken")
+        return _behind_link(request, house, COMPLETE, token, taken, sent, address=link.address)
     return see_other(f"{COMPLETE.action}/done")
 
 
@@ -152,10 +138,7 @@ async def show_complete_done(request: Request) -> Response:
 @router.get(CONFIRM.action, dependencies=[public])
 async def show_confirm(request: Request, house: House, token: str = "") -> Response:
     """Ask whether the address is meant, when the link is live."""
-    try:
-        link = await house.verification.look(token, now=clock.now())
-    except DeadLink:
-        return dead_link_page(locale=locale_of(request))
+    link = await house.verification.look(token, now=clock.now())
     return _behind_link(request, house, CONFIRM, token, address=link.address)
 
 
@@ -165,8 +148,8 @@ async def confirm(request: Request, house: House) -> Response:
     sent = await read_form(request, ("token",))
     try:
         await house.verification.confirm(sent["token"], locale=locale_of(request).tag, now=clock.now())
-    except (DeadLink, Conflict):  # another account has come to have the address: its owner alone may know
-        return dead_link_page(locale=locale_of(request))
+    except Conflict:  # another account has come to have the address: its owner alone may know
+        raise DeadLink from None
     return see_other(f"{CONFIRM.action}/done")
 
 
@@ -199,8 +182,3 @@ def _behind_link(
         typed=typed,
         **values,
     )
-
-
-def _check_same(sent: dict[str, str]) -> None:
-    if sent["password"] != sent["password_again"]:
-        raise Invalid("password_again", "The two passwords are not the same.", rule="different")

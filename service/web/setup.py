@@ -9,13 +9,12 @@ from service import clock
 from service.protocol.errors import Conflict, Invalid, InvalidToken
 from service.web.pages import PageRoute, locale_of, page
 from service.web.pages.address import explained
-from service.web.pages.form import read_form
+from service.web.pages.form import check_same_passwords, read_form
 from service.web.rooms import House
 from service.web.security import public
 
 router = APIRouter(prefix="/setup", route_class=PageRoute, include_in_schema=False)
 _FIELDS = ("token", "username", "password", "password_again")
-_DIFFERENT = "different"
 
 
 @router.get("", dependencies=[public])
@@ -35,8 +34,7 @@ async def set_up(request: Request, house: House) -> Response:
     try:
         if not await house.directory.is_setup_offered(token, now=clock.now()):
             return _dead_link(request)
-        if sent["password"] != sent["password_again"]:
-            raise Invalid("password_again", "The two passwords are not the same.", rule=_DIFFERENT)
+        check_same_passwords(sent)
         await house.directory.create_first_admin(token, username, sent["password"], now=clock.now())
     except InvalidToken:
         return _dead_link(request)

@@ -36,7 +36,6 @@ from service.web.pages.address import (
     FORGOT,
     REGISTER,
     RESET,
-    dead_link_page,
     done_page,
     form_page,
 )
@@ -163,7 +162,6 @@ PAGES: Mapping[str, Draw] = {
         name: lambda to, it, name=name: done_page(name, locale=to, leads_to="/sign-in")
         for name in ("sent", "reset_done", "complete_done", "confirm_done")
     },
-    "dead-link": lambda to, it: dead_link_page(locale=to),
     "mailbox": lambda to, it: mailbox_page(
         [Letter(it.words, it.account, it.code, ["Open ", it.uri, "."])], it.uri, locale=to
     ),

@@ -86,11 +86,6 @@ def done_page(name: str, *, locale: Locale, leads_to: str = "") -> Response:
     return page("address_done.html", locale=locale, name=name, leads_to=leads_to)
 
 
-def dead_link_page(*, locale: Locale) -> Response:
-    """Say that a link does not work, and what to do."""
-    return page("address_done.html", locale=locale, status=HTTPStatus.GONE, name="dead_link", leads_to="")
-
-
 def explained(mistake: Invalid, locale: Locale, shortest: int) -> Markup:
     """A mistake in the language of the page; one that the catalogue does not know, in English."""
     key = f"mistake.{mistake.field if mistake.rule == 'value_refused' else mistake.rule}"

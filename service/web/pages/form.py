@@ -1,11 +1,11 @@
 """Forms as browsers send them (`application/x-www-form-urlencoded`), with exactly one reading."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from service.protocol.errors import InvalidRequest
+from service.protocol.errors import Invalid, InvalidRequest
 from service.web.refusals import UnsupportedBody
 
 LARGEST = 16 * 1024
@@ -27,6 +27,12 @@ async def read_form(request: Request, fields: Collection[str]) -> dict[str, str]
     if len(dict(pairs)) != len(pairs) or len(found) != len(fields):
         raise InvalidRequest(public="The form could not be read.", detail="repeated or unknown fields")
     return found
+
+
+def check_same_passwords(sent: Mapping[str, str]) -> None:
+    """Raises `Invalid` unless the password was typed twice alike."""
+    if sent["password"] != sent["password_again"]:
+        raise Invalid("password_again", "The two passwords are not the same.", rule="different")
 
 
 async def read_raw_form(request: Request, largest: int) -> bytes:

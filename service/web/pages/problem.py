@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from service.authorize.refusals import Expired, RedirectRefused, UnknownClient
-from service.protocol.errors import CsrfFailed, Delayed, InvalidRequest, NotFound, Refusal, TooManyAttempts
+from service.protocol.errors import CsrfFailed, DeadLink, Delayed, InvalidRequest, NotFound, Refusal, TooManyAttempts
 from service.web.errors import render_refusal
 from service.web.pages.language import Locale, locale_of
 from service.web.pages.page import page
@@ -23,6 +23,7 @@ class Problem(StrEnum):
     REDIRECT_REFUSED = "redirect_refused"
     INVALID_REQUEST = "invalid_request"
     EXPIRED = "expired"
+    DEAD_LINK = "dead_link"
     FORGED = "forged"
     TOO_OFTEN = "too_often"
     NOT_NOW = "not_now"
@@ -38,6 +39,7 @@ _BY_REFUSAL: tuple[tuple[type[Refusal], Problem], ...] = (
     (UnknownClient, Problem.UNKNOWN_CLIENT),
     (RedirectRefused, Problem.REDIRECT_REFUSED),
     (Expired, Problem.EXPIRED),
+    (DeadLink, Problem.DEAD_LINK),
     (UnsupportedBody, Problem.INVALID_REQUEST),
     (InvalidRequest, Problem.INVALID_REQUEST),
 )
