@@ -22,6 +22,7 @@ from service.web import (
     health,
     mailbox,
     openapi,
+    profile,
     setup,
     users,
     wellknown,
@@ -42,7 +43,7 @@ from service.web.verify import PATH as VERIFY_PATH
 from service.web.verify import VerifyEndpoint
 
 ROOMS = (
-    *(auth, users, addresses, consents, api_keys, admin, wellknown, metadata, health, setup),
+    *(auth, users, profile, addresses, consents, api_keys, admin, wellknown, metadata, health, setup),
     *(authorize, sign_in, consent, device, logout, address_pages, mailbox),
 )
 """Every module with routes."""

@@ -95,6 +95,7 @@ def _rooms(made: Joinery) -> Rooms:
     return Rooms(
         acts=made.acts,
         directory=made.directory,
+        own_profile=made.own_profile,
         sign_in=made.sign_in,
         clients=made.clients,
         client_directory=made.client_directory,
@@ -109,6 +110,7 @@ def _rooms(made: Joinery) -> Rooms:
         pairs=made.pairs,
         ending=made.ending,
         sessions=made.sessions,
+        session_overview=made.session_overview,
         browser_sessions=made.browser_sessions,
         authorization=made.authorization,
         logout=made.logout,

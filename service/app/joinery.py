@@ -7,6 +7,7 @@ from gatepost.tokens import TokenReader
 from service import clock
 from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
+from service.accounts.own_profile import OwnProfile
 from service.accounts.passwords import PasswordPolicy
 from service.accounts.sign_in import PasswordSignIn
 from service.addresses import LinkDesk, Recovery, Registration, Verification
@@ -39,6 +40,7 @@ from service.revocation.acts import Acts
 from service.revocation.feed import RevocationFeed
 from service.sessions.browser import BrowserSessions
 from service.sessions.ending import SessionEnding
+from service.sessions.overview import SessionOverview
 from service.sessions.pairs import TokenPairs
 from service.sessions.refresh_token import RefreshTokenMint
 from service.sessions.rotation import Rotation
@@ -109,6 +111,10 @@ class Joinery(Stores):
             self.catalogue,
             self.ending,
         )
+
+    @cached_property
+    def own_profile(self) -> OwnProfile:
+        return OwnProfile(self.acts, self.users)
 
     @cached_property
     def sign_in(self) -> PasswordSignIn:
@@ -229,6 +235,15 @@ class Joinery(Stores):
             self.mac_keys("browser sessions"),
             idle=self.settings.browser.session_idle,
             absolute=self.settings.browser.session_life,
+        )
+
+    @cached_property
+    def session_overview(self) -> SessionOverview:
+        return SessionOverview(
+            self.sessions,
+            self.client_directory,
+            idle=self.settings.tokens.session_idle,
+            hosted_idle=self.settings.browser.session_idle,
         )
 
     @cached_property

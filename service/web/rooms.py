@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
+from service.accounts.own_profile import OwnProfile
 from service.accounts.sign_in import PasswordSignIn
 from service.addresses import Recovery, Registration, Verification
 from service.api_keys.keyring import ApiKeyring
@@ -27,6 +28,7 @@ from service.revocation.entry import RevocationLedger
 from service.revocation.feed import RevocationFeed
 from service.sessions.browser import BrowserSessions
 from service.sessions.ending import SessionEnding
+from service.sessions.overview import SessionOverview
 from service.sessions.pairs import TokenPairs
 from service.sessions.session import Sessions
 from service.tokens.id_token import IdTokens
@@ -38,6 +40,7 @@ class Rooms:
 
     acts: Acts
     directory: Directory
+    own_profile: OwnProfile
     sign_in: PasswordSignIn
     clients: ClientRegistry
     client_directory: ClientDirectory
@@ -52,6 +55,7 @@ class Rooms:
     pairs: TokenPairs
     ending: SessionEnding
     sessions: Sessions
+    session_overview: SessionOverview
     browser_sessions: BrowserSessions
     authorization: AuthorizationDesk
     logout: LogoutDesk

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gatepost.principal import Principal
 from service import clock
-from service.sessions.session import Session
+from service.sessions.overview import SeenSession, SessionKind
 from service.web.paging import Cursor, Limit, paged
 from service.web.rooms import House
 from service.web.security import SESSION, Route, authenticated, is_application, require
@@ -33,10 +33,17 @@ class Me(Shown):
 
 
 class SessionShown(Shown):
-    """One sign-in on one device. `current` is the one that asks."""
+    """One sign-in on one device. `current` is the one that asks. `kind` is `browser` for a sign-in at our own pages,
+    `direct` for one by `/auth/login`, `application` for what an application was granted: in the sign-in `parent_id`,
+    with which it ends unless it is `offline`. `device` are plain words for `user_agent`."""
 
     id: str
     current: bool
+    kind: SessionKind
+    device: str
+    client_name: str | None
+    parent_id: str | None
+    offline: bool
     created_at: datetime
     last_used_at: datetime
     ends_at: datetime
@@ -86,11 +93,11 @@ async def list_sessions(
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> Page[SessionShown]:
-    """Your sessions that are alive, oldest first."""
+    """Your sessions that are alive, oldest first. One ends at `ends_at` unless it is used."""
     now = clock.now()
     return await paged(
-        lambda after, most: house.sessions.page(user_id=caller.subject, after=after, limit=most, now=now),
-        lambda session: _shown(session, caller),
+        lambda after, most: house.session_overview.page(caller.subject, after=after, limit=most, now=now),
+        lambda seen: _shown(seen, caller),
         cursor=cursor,
         limit=limit,
     )
@@ -126,13 +133,19 @@ async def change_password(
     )
 
 
-def _shown(session: Session, caller: Principal) -> SessionShown:
+def _shown(seen: SeenSession, caller: Principal) -> SessionShown:
+    session = seen.session
     return SessionShown(
         id=session.id,
         current=session.id == caller.session_id,
+        kind=seen.kind,
+        device=str(seen.device),
+        client_name=None if seen.client is None else seen.client.name,
+        parent_id=session.parent_id,
+        offline=session.offline,
         created_at=session.created_at,
         last_used_at=session.last_used_at,
-        ends_at=session.ends_at,
+        ends_at=seen.ends_at,
         client_id=session.client_id,
         scopes=sorted(session.scopes),
         user_agent=session.user_agent,

@@ -34,6 +34,8 @@ class Policy:
 
 GUARDED = {
     ("GET", "/users/me"): Policy("", ANY, 200),
+    ("GET", "/users/me/profile"): Policy("account:read", SESSION, 200),
+    ("PATCH", "/users/me/profile"): Policy("account:write", SESSION, 422, {"roles": ["admin"]}),
     ("GET", "/users/me/sessions"): Policy("account:read", SESSION, 200),
     ("DELETE", "/users/me/sessions"): Policy("account:write", SESSION, 204),
     ("DELETE", "/users/me/sessions/{session_id}"): Policy("account:write", SESSION, 404),

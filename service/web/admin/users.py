@@ -11,8 +11,9 @@ from service import clock
 from service.accounts.account import User
 from service.accounts.change import UserChange
 from service.sessions.session import Session
-from service.web.admin.profile import ProfileAsked, ProfileShown
+from service.web.admin.profile import ProfileAsked
 from service.web.paging import Cursor, Limit, Search, paged
+from service.web.profile import Claims
 from service.web.rooms import House
 from service.web.security import Route, require
 from service.web.shapes import Asked, Change, LeftOut, LongText, Page, Scopes, Shown
@@ -66,7 +67,7 @@ class UserShown(Shown):
     disabled: bool
     created_at: datetime
     email_verified: bool
-    profile: ProfileShown
+    profile: Claims
 
     @classmethod
     def of(cls, user: User) -> "UserShown":

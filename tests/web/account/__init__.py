@@ -1,0 +1,1 @@
+"""The account of a person, as JSON and as pages."""
