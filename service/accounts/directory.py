@@ -94,7 +94,7 @@ class Directory:
 
         Raises `Invalid` for a name, address, password, role or scope, `Conflict` for a taken name, `BeyondOwnScopes`.
         """
-        user, secret = self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
+        user, secret = await self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
         self._check_covered(user, within)
         user = replace(user, password_hash=await self._hashes.hash(secret))
         async with self._acts.begin(now) as act:
@@ -161,7 +161,7 @@ class Directory:
         verdict = await self._hashes.verify(normalize_password(current), user.password_hash)
         if not verdict.right:
             raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
-        normal = self._policy.check(new, username=user.username, email=user.email, field="new_password")
+        normal = await self._policy.check(new, username=user.username, email=user.email, field="new_password")
         await self._replace_password(
             user, normal, keep_session=keep_session, why="password changed", now=now, proven=user.password_hash
         )
@@ -174,7 +174,7 @@ class Directory:
         Raises `NotFound`, `Invalid`, `BeyondOwnScopes`.
         """
         user = await self.get_commanded(user_id, within=within)
-        normal = self._policy.check(new, username=user.username, email=user.email)
+        normal = await self._policy.check(new, username=user.username, email=user.email)
         await self._replace_password(
             user, normal, keep_session=None, why="password set by an administrator", now=now, within=within
         )
@@ -191,7 +191,7 @@ class Directory:
         self, username: str, password: str, *, email: str, roles: Iterable[str], scopes: Iterable[str], now: datetime
     ) -> User:
         """A new account with a proven address that is not added yet. Raises `Invalid`, `TooBusy`."""
-        user, secret = self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
+        user, secret = await self._drafted(username, password, email=email, roles=roles, scopes=scopes, now=now)
         return replace(user, password_hash=await self._hashes.hash(secret), email_verified_at=now)
 
     async def add_in(self, act: Act, user: User) -> None:
@@ -225,7 +225,7 @@ class Directory:
         """Use the link up and make the administrator, or neither. Raises `InvalidToken` for a dead link, `Invalid`."""
         if not await self.is_setup_offered(secret, now=now):
             raise InvalidToken(public="This link has been used or has expired.", detail="setup link")
-        user, normal = self._drafted(username, password, email=None, roles={ADMIN_ROLE}, scopes=(), now=now)
+        user, normal = await self._drafted(username, password, email=None, roles={ADMIN_ROLE}, scopes=(), now=now)
         user = replace(user, password_hash=await self._hashes.hash(normal))
         async with self._acts.begin(now) as act:
             is_ours = await self._links.take(act.tx, _link_digest(secret), now=now)
@@ -248,7 +248,7 @@ class Directory:
         ):
             raise BeyondOwnScopes(detail=f"about user {user.id}")
 
-    def _drafted(
+    async def _drafted(
         self,
         username: str,
         password: str,
@@ -260,7 +260,7 @@ class Directory:
     ) -> tuple[User, str]:
         name = parse_username(username)
         address = None if email is None else parse_email(email)
-        secret = self._policy.check(password, username=name, email=address)
+        secret = await self._policy.check(password, username=name, email=address)
         user = User(
             id=new_id(),
             username=name,

@@ -63,7 +63,7 @@ class Recovery:
         """
         link = await self._links.look(secret, Purpose.RESET, now=now)
         user = await self._owner(link)
-        normal = self._policy.check(new_password, username=user.username, email=user.email, field="new_password")
+        normal = await self._policy.check(new_password, username=user.username, email=user.email, field="new_password")
         password_hash = await self._hashes.hash(normal)
         async with self._acts.begin(now) as act:
             await self._links.take(act.tx, secret, link, now=now)

@@ -18,6 +18,7 @@ from service.revocation.feed import RevocationFeed
 from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import Settings
+from service.storage.breached_file import BreachedFile
 from service.storage.redis import (
     RedisLink,
 )
@@ -42,6 +43,7 @@ class House:
     browsers: Browsers
     notices: LogoutSender
     letters: LetterSender | None
+    breached: BreachedFile | None
     outgoing: OutgoingHttp
     reached: WriteBehind[Reached]
     used_keys: WriteBehind[datetime]
@@ -53,6 +55,8 @@ class House:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.link.close)
             stack.callback(self.passwords.close)
+            if self.breached is not None:
+                stack.callback(self.breached.close)
             stack.push_async_callback(self.outgoing.close)
             for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring, self.notices):
                 await started.start()
@@ -83,8 +87,18 @@ def build_house(settings: Settings) -> House:
         feed=made.feed,
         passwords=made.passwords,
         browsers=Browsers(made.browser_sessions, made.sealer, browser_keys, secure=settings.secure),
-        notices=LogoutSender(made.notices, made.client_directory, logout_tokens, made.outgoing, now=clock.now),
-        letters=LetterSender(made.letters, writer, made.carrier, now=clock.now) if settings.sends_letters else None,
+        notices=LogoutSender(
+            made.notices,
+            made.client_directory,
+            logout_tokens,
+            made.outgoing,
+            posted=made.notices_posted,
+            now=clock.now,
+        ),
+        letters=LetterSender(made.letters, writer, made.carrier, posted=made.letters_posted, now=clock.now)
+        if settings.sends_letters
+        else None,
+        breached=made.breached,
         outgoing=made.outgoing,
         reached=made.reached,
         used_keys=made.used_keys,

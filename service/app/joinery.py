@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from gatepost.tokens import TokenReader
 from service import clock
 from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
 from service.accounts.own_profile import OwnProfile
-from service.accounts.passwords import PasswordPolicy
+from service.accounts.passwords import PasswordPolicy, PasswordRules
 from service.accounts.sign_in import PasswordSignIn
 from service.addresses import LinkDesk, Recovery, Registration, Verification
 from service.api_keys.keyring import ApiKeyring
@@ -98,7 +99,8 @@ class Joinery(Stores):
 
     @cached_property
     def policy(self) -> PasswordPolicy:
-        return PasswordPolicy(minimum=self.settings.passwords.minimum_length)
+        asked, host = self.settings.passwords, urlsplit(self.settings.public_url).hostname or ""
+        return PasswordPolicy(PasswordRules(minimum=asked.minimum_length, service=("gatepost", host)), self.breached)
 
     @cached_property
     def directory(self) -> Directory:

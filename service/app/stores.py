@@ -1,5 +1,6 @@
 """The stores of one worker, and the keys that it derives: each is made once, when it is first asked for."""
 
+from asyncio import Event
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from service.mail import Carrier
 from service.outgoing import MailFolder, OutgoingHttp, SmtpCarrier
 from service.settings import Settings
 from service.signed_text import MacKey
+from service.storage.breached_file import BreachedFile
 from service.storage.redis import (
     RedisAttempts,
     RedisCodes,
@@ -72,12 +74,20 @@ class Stores:
         return SqlRevocations(self.database)
 
     @cached_property
+    def notices_posted(self) -> Event:
+        return Event()
+
+    @cached_property
+    def letters_posted(self) -> Event:
+        return Event()
+
+    @cached_property
     def notices(self) -> SqlLogoutNotices:
-        return SqlLogoutNotices(self.database)
+        return SqlLogoutNotices(self.database, posted=self.notices_posted.set)
 
     @cached_property
     def letters(self) -> SqlLetters:
-        return SqlLetters(self.database)
+        return SqlLetters(self.database, posted=self.letters_posted.set)
 
     @cached_property
     def link(self) -> RedisLink:
@@ -107,6 +117,11 @@ class Stores:
     def passwords(self) -> Argon2Passwords:
         asked = self.settings.passwords
         return Argon2Passwords(threads=asked.hash_threads, waiting=asked.hash_queue)
+
+    @cached_property
+    def breached(self) -> BreachedFile | None:
+        file = self.settings.passwords.breached_file
+        return BreachedFile(Path(file)) if file else None
 
     @cached_property
     def sealer(self) -> Sealer:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from service.cli.exits import say
 from service.protocol.errors import StoreUnavailable
 from service.settings import PREFIX, Settings, SettingsRefused, read_settings
+from service.storage.breached_file import BreachedFile
 from service.storage.redis import RedisLink
 from service.storage.redis.address import parse_address
 from service.storage.sql.engine import parse_database_url
@@ -36,6 +38,11 @@ def checked_settings(environ: Mapping[str, str]) -> Settings:
 def _read(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     settings, mistakes = read_settings(environ)
     parsers: dict[str, Callable[[str], object]] = {"database_url": parse_database_url, "redis_url": parse_address}
+    if file := settings.passwords.breached_file:
+        try:
+            BreachedFile(Path(file)).close()
+        except ValueError as problem:
+            mistakes.append(f"{PREFIX}PASSWORDS__BREACHED_FILE: {problem}")
     for name, parse in parsers.items():
         variable, url = f"{PREFIX}{name.upper()}", getattr(settings, name).get_secret_value()
         try:

@@ -11,15 +11,15 @@ import structlog
 from service.clients.client import Client
 from service.logout.notice import LogoutNotice, LogoutNotices, Posts
 from service.logout.token import LogoutTokens
+from service.outbox import Outbox, Pauses
 from service.protocol.errors import Refusal
 
 _log = structlog.get_logger("gatepost.logout")
-_INTERVAL = 0.5
 _AT_ONCE = 32
 _AT_ONCE_EACH = 4
 _SEEN = _AT_ONCE * _AT_ONCE_EACH
 _LEASE = timedelta(seconds=30)
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=30)
+PAUSES = Pauses(first=timedelta(seconds=2), longest=timedelta(minutes=30))
 _GIVES_UP_AFTER = timedelta(hours=6)
 _FORGETS_AFTER = timedelta(days=1)
 _FORGETS_EVERY = timedelta(hours=1)
@@ -45,6 +45,7 @@ class LogoutSender:
         tokens: LogoutTokens,
         posts: Posts,
         *,
+        posted: asyncio.Event,
         now: Callable[[], datetime],
     ) -> None:
         self._notices = notices
@@ -54,27 +55,33 @@ class LogoutSender:
         self._now = now
         self._under_way: dict[asyncio.Task[None], str] = {}
         self._forgets_at = now()
-        self._task: asyncio.Task[None] | None = None
+        self._posted = posted
+        self._leaves_some = False
+        self._outbox = Outbox("logout notices", self.send_due, posted)
 
     async def start(self) -> None:
         """Begin delivering."""
-        self._task = asyncio.create_task(self._run())
+        await self._outbox.start()
 
     async def stop(self) -> None:
         """End; what was not delivered waits in the ledger."""
-        running = [*self._under_way, *([self._task] if self._task else [])]
-        for task in running:
+        await self._outbox.stop()
+        for task in self._under_way:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def send_due(self) -> None:
-        """Start the deliveries that are due, as many as there is room for. Raises `StoreUnavailable`."""
-        room = _AT_ONCE - len(self._under_way)
-        if room <= 0:
-            return
+    async def send_due(self) -> bool:
+        """Start the deliveries that are due, as many as there is room for; False: the end of one says when there is
+        more. Raises `StoreUnavailable`."""
         now = self._now()
+        if now >= self._forgets_at:
+            self._forgets_at = now + _FORGETS_EVERY
+            await self._notices.forget(before=now - _FORGETS_AFTER)
+        room = _AT_ONCE - len(self._under_way)
         busy = Counter(self._under_way.values())
-        for notice in await self._notices.due(now=now, limit=_SEEN, each=_AT_ONCE_EACH):
+        due = await self._notices.due(now=now, limit=_SEEN, each=_AT_ONCE_EACH) if room else ()
+        self._leaves_some = not room or len(due) >= _AT_ONCE_EACH
+        for notice in due:
             if (
                 room
                 and busy[notice.client_id] < _AT_ONCE_EACH
@@ -84,7 +91,8 @@ class LogoutSender:
                 busy[notice.client_id] += 1
                 task = asyncio.create_task(self._deliver(notice))
                 self._under_way[task] = notice.client_id
-                task.add_done_callback(self._under_way.pop)
+                task.add_done_callback(self._ended)
+        return False
 
     async def settle(self) -> None:
         """Wait for the deliveries that are under way."""
@@ -122,22 +130,9 @@ class LogoutSender:
             await self._notices.given_up(notice.id, now=now)
         else:
             _log.info("logout notice not delivered yet", reason=problem, tries=notice.tries + 1, **said)
-            await self._notices.put_off(notice.id, until=now + pause_after(notice.tries))
+            await self._notices.put_off(notice.id, until=now + PAUSES.after(notice.tries))
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_INTERVAL)
-            try:
-                await self.send_due()
-                if self._now() >= self._forgets_at:
-                    self._forgets_at = self._now() + _FORGETS_EVERY
-                    await self._notices.forget(before=self._now() - _FORGETS_AFTER)
-            except Refusal as refusal:
-                _log.debug("logout notices wait", reason=refusal.detail)
-            except Exception:  # a loop that ends would tell nobody until the restart
-                _log.exception("logout notices could not be sent")
-
-
-def pause_after(tries: int) -> timedelta:
-    """How long to wait after a failed try, when `tries` had failed before it: 2 s, 4 s, 8 s … half an hour."""
-    return min(_FIRST_PAUSE * (1 << min(tries, 16)), _LONGEST_PAUSE)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.pop(task)
+        if self._leaves_some:
+            self._posted.set()

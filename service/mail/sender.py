@@ -9,13 +9,13 @@ import structlog
 from service.addresses.letter import Letter, Letters
 from service.mail.message import Carrier, MessageRefused
 from service.mail.writer import LetterWriter
+from service.outbox import Outbox, Pauses
 from service.protocol.errors import Refusal
 
 _log = structlog.get_logger("gatepost.mail")
-_INTERVAL = 0.5
 _AT_ONCE = 8
 _LEASE = timedelta(minutes=2)
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=70), timedelta(hours=1)
+PAUSES = Pauses(first=timedelta(seconds=70), longest=timedelta(hours=1))
 _GIVES_UP_AFTER = timedelta(days=2)
 
 
@@ -27,30 +27,35 @@ class LetterSender:
     """
 
     def __init__(
-        self, letters: Letters, writer: LetterWriter, carrier: Carrier, *, now: Callable[[], datetime]
+        self,
+        letters: Letters,
+        writer: LetterWriter,
+        carrier: Carrier,
+        *,
+        posted: asyncio.Event,
+        now: Callable[[], datetime],
     ) -> None:
         self._letters = letters
         self._writer = writer
         self._carrier = carrier
         self._now = now
-        self._task: asyncio.Task[None] | None = None
+        self._outbox = Outbox("letters", self.send_due, posted)
 
     async def start(self) -> None:
         """Begin sending."""
-        self._task = asyncio.create_task(self._run())
+        await self._outbox.start()
 
     async def stop(self) -> None:
         """End; what was not sent waits in the ledger."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._outbox.stop()
 
-    async def send_due(self) -> None:
-        """One round over what is due. Raises `StoreUnavailable`."""
+    async def send_due(self) -> bool:
+        """One round over what is due; whether more may be. Raises `StoreUnavailable`."""
         now = self._now()
         due = await self._letters.due(now=now, limit=_AT_ONCE)
         claimed = [letter for letter in due if await self._letters.claim(letter, until=now + _LEASE)]
         await asyncio.gather(*map(self._send, claimed))
+        return len(due) == _AT_ONCE
 
     async def _send(self, letter: Letter) -> None:
         """One try. Whatever goes wrong, the claim runs out and the letter is due again."""
@@ -78,19 +83,4 @@ class LetterSender:
             await self._letters.done(letter.id)
         else:
             _log.info("letter not sent yet", reason=problem, **said)
-            await self._letters.put_off(letter.id, until=now + pause_after(letter.tries))
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_INTERVAL)
-            try:
-                await self.send_due()
-            except Refusal as refusal:
-                _log.debug("letters wait", reason=refusal.detail)
-            except Exception:  # a loop that ends would tell nobody until the restart
-                _log.exception("letters could not be sent")
-
-
-def pause_after(tries: int) -> timedelta:
-    """How long to wait after a failed try, when `tries` had failed before it: 70 s, 140 s … an hour."""
-    return min(_FIRST_PAUSE * (1 << min(tries, 16)), _LONGEST_PAUSE)
+            await self._letters.put_off(letter.id, until=now + PAUSES.after(letter.tries))

@@ -75,6 +75,9 @@ class PasswordSettings(Group):
     """Passwords."""
 
     minimum_length: int = Field(15, ge=8, le=64, description="Shortest new password, in characters.")
+    breached_file: str = Field(
+        "", description="Breached passwords to refuse: SHA-1 in hex, ordered by hash, as Have I Been Pwned has them."
+    )
     hash_threads: int = Field(2, ge=1, le=64, description="Password hashes computed at once, in each worker.")
     hash_queue: int = Field(32, ge=0, le=10_000, description="Password hashes that may wait; more are told 503.")
 

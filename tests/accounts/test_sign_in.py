@@ -65,6 +65,7 @@ async def test_both_spellings_of_one_password_are_right_and_blanks_are_kept(hous
     await refusal(house, "alice", password.strip())
 
 
+@pytest.mark.spec("ENUM-03")
 @pytest.mark.spec("LOGIN-10")
 async def test_every_reason_to_say_no_answers_and_costs_the_same(house: House, hashes_made: list[str]) -> None:
     await add_user(house, "alice")

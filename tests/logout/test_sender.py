@@ -18,7 +18,7 @@ from service.clients.metadata import AUTHORIZATION_CODE, ClientMetadata
 from service.clients.registry import ClientChange
 from service.identifiers import new_id
 from service.logout import LogoutSender, LogoutTokens
-from service.logout.sender import pause_after
+from service.logout.sender import PAUSES
 from service.outgoing import OutgoingHttp
 from service.storage.sql import SqlLogoutNotices, SqlSessions
 from service.storage.sql.tables import LogoutNoticeRow
@@ -44,7 +44,9 @@ class Sending:
     def __post_init__(self) -> None:
         rooms, ledger = self.house.rooms, SqlLogoutNotices(self.house.database)
         tokens = LogoutTokens(rooms.keyring, issuer="https://op.example", algorithms=("ES256", "RS256"))
-        self.sender = LogoutSender(ledger, rooms.client_directory, tokens, self.outgoing, now=lambda: self.now)
+        self.sender = LogoutSender(
+            ledger, rooms.client_directory, tokens, self.outgoing, posted=asyncio.Event(), now=lambda: self.now
+        )
 
     async def close(self) -> None:
         """The worker ends."""
@@ -154,15 +156,15 @@ async def test_an_application_that_is_away_is_told_when_it_is_back(sending: Send
     [notice_id] = await sending.note(await sending.add_client(receiver.url))
     for tries in range(4):
         await sending.send()
-        assert await sending.waiting() == [sending.now + pause_after(tries)]
-        await sending.send(after=pause_after(tries) - timedelta(seconds=1))
+        assert await sending.waiting() == [sending.now + PAUSES.after(tries)]
+        await sending.send(after=PAUSES.after(tries) - timedelta(seconds=1))
         sending.now += timedelta(seconds=1)
     await receiver.start()
     try:
         receiver.answer = SAYS_400
         await sending.send()
         receiver.answer = SAYS_OK
-        await sending.send(after=pause_after(5))
+        await sending.send(after=PAUSES.after(5))
     finally:
         await receiver.stop()
     tokens = [token_of(sending.house, heard.form["logout_token"])[1] for heard in receiver.heard]
@@ -173,7 +175,7 @@ async def test_an_application_that_is_away_is_told_when_it_is_back(sending: Send
 
 
 async def test_pauses_grow_to_half_an_hour() -> None:
-    assert [pause_after(tries).seconds for tries in (0, 1, 2, 5, 9, 10, 99)] == [2, 4, 8, 64, 1024, 1800, 1800]
+    assert [PAUSES.after(tries).seconds for tries in (0, 1, 2, 5, 9, 10, 99)] == [2, 4, 8, 64, 1024, 1800, 1800]
 
 
 async def test_nobody_is_tried_for_ever(sending: Sending, receiver: Receiver) -> None:
@@ -207,7 +209,7 @@ async def test_whoever_answers_anything_else_has_not_been_told(
     await sending.note(await sending.add_client(receiver.url))
     await sending.send()
     assert len(receiver.heard) == 1
-    assert await sending.waiting() == [sending.now + pause_after(0)]
+    assert await sending.waiting() == [sending.now + PAUSES.after(0)]
 
 
 async def test_the_body_of_an_answer_is_not_waited_for(sending: Sending, receiver: Receiver) -> None:
@@ -248,7 +250,7 @@ async def test_who_hangs_holds_up_four_deliveries_of_its_own_and_no_others(
     assert len(hangs.heard) == 4
     waiting = await sending.waiting()
     assert len(waiting) == 200
-    assert sorted(waiting)[-4:] == [sending.now + pause_after(0)] * 4
+    assert sorted(waiting)[-4:] == [sending.now + PAUSES.after(0)] * 4
 
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1 200 OK\r\nX: "], ids=["nothing", "half an answer"])

@@ -60,6 +60,7 @@ async def test_a_coded_body_is_refused(web: Web, coding: str) -> None:
     assert_problem(await login(web, GOOD, content_encoding="identity"), 401, "invalid_login")
 
 
+@pytest.mark.spec("LOGIN-04")
 @pytest.mark.spec("MASS-04")
 @pytest.mark.spec("HTTP-11")
 @pytest.mark.parametrize(
@@ -86,6 +87,7 @@ async def test_json_with_two_readings_or_none_is_refused(web: Web, body: bytes) 
     assert_problem(await login(web, body), 400, "invalid_json")
 
 
+@pytest.mark.spec("LOGIN-04")
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -1,7 +1,7 @@
 """The one door to SQL: transactions and reads, each under a deadline, behind a breaker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -54,6 +54,11 @@ class SqlTransaction:
         self._session = session
         self._question = question
         self.postgresql = postgresql
+        self.afterwards: list[Callable[[], None]] = []
+
+    def when_committed(self, call: Callable[[], None]) -> None:
+        """Call this when the transaction has been committed, and not otherwise; it must not raise."""
+        self.afterwards.append(call)
 
     async def add(self, row: SQLModel) -> None:
         """Insert now. Raises `Conflict` for a uniqueness clash, `NotFound` when what it refers to is not there."""
@@ -65,6 +70,10 @@ class SqlTransaction:
         """Execute a statement. Raises `Conflict`, `NotFound`, `StoreUnavailable`."""
         with self._question.asked():
             return await self._connection.execute(statement, parameters)
+
+
+def nobody() -> None:
+    """For who has nobody to tell."""
 
 
 def opened(tx: Transaction) -> SqlTransaction:
@@ -114,11 +123,14 @@ class Database:
             with question.asked():
                 await _begin(connection)
             async with AsyncSession(bind=connection, autoflush=False, expire_on_commit=False) as session:
-                yield SqlTransaction(connection, session, question, postgresql=self.postgresql)
+                transaction = SqlTransaction(connection, session, question, postgresql=self.postgresql)
+                yield transaction
             if question.refused is not None:  # and swallowed; the server would answer COMMIT by undoing all
                 raise question.refused
             with question.asked():
                 await connection.commit()
+        for call in transaction.afterwards:
+            call()
 
     async def fetch_all(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Row[Any]]:
         """The rows of one reading statement. Raises `StoreUnavailable`."""

@@ -1,6 +1,6 @@
 """Letters in SQL that wait to be sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select, update
@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select, update
 from service.accounts.names import email_key
 from service.addresses.letter import Letter, LetterKind
 from service.ledger import Transaction
-from service.storage.sql.database import Database, opened
+from service.storage.sql.database import Database, nobody, opened
 from service.storage.sql.tables import LETTERS, LetterRow
 
 _l = LETTERS.c
@@ -27,10 +27,11 @@ _DONE = delete(LETTERS).where(_l.id == bindparam("letter"))
 
 
 class SqlLetters:
-    """Keeps `Letters`."""
+    """Keeps `Letters`. `posted` is called when one more is committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, posted: Callable[[], None] = nobody) -> None:
         self._database = database
+        self._posted = posted
 
     async def post(self, tx: Transaction, letter: Letter) -> None:
         """See `Letters.post`."""
@@ -51,6 +52,7 @@ class SqlLetters:
                 tries=letter.tries,
             )
         )
+        sql.when_committed(self._posted)
 
     async def due(self, *, now: datetime, limit: int) -> Sequence[Letter]:
         """See `Letters.due`."""

@@ -1,6 +1,6 @@
 """Logout notices in SQL: the outbox of what applications are still to be told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from service.identifiers import new_id
 from service.ledger import Transaction
 from service.logout.notice import LogoutNotice
 from service.storage.sql.clients import CLIENT_COLUMNS, client_of
-from service.storage.sql.database import Database, SqlTransaction, opened
+from service.storage.sql.database import Database, SqlTransaction, nobody, opened
 from service.storage.sql.tables import CLIENTS, LOGOUT_NOTICES, SESSIONS
 
 _BATCH = 500
@@ -31,15 +31,17 @@ _FORGET = delete(LOGOUT_NOTICES).where(or_(_n.delivered_at < bindparam("before")
 
 
 class SqlLogoutNotices:
-    """Keeps `LogoutNotices` and `LogoutNotes`."""
+    """Keeps `LogoutNotices` and `LogoutNotes`. `posted` is called when some more may have been committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, posted: Callable[[], None] = nobody) -> None:
         self._database = database
+        self._posted = posted
 
     async def note(self, tx: Transaction, session_ids: Sequence[str], *, now: datetime) -> None:
         """See `LogoutNotes.note`."""
         for start in range(0, len(session_ids), _BATCH):
             await _note(opened(tx), session_ids[start : start + _BATCH], now)
+        opened(tx).when_committed(self._posted)
 
     async def due(self, *, now: datetime, limit: int, each: int) -> Sequence[LogoutNotice]:
         """See `LogoutNotices.due`."""

@@ -12,7 +12,7 @@ from service.accounts.account import User
 from service.accounts.directory import UserChange
 from service.addresses.link import LIVES, MADE_AT_MOST_EVERY, Purpose
 from service.app import build_house
-from service.mail.sender import pause_after
+from service.mail.sender import PAUSES
 from service.protocol.errors import DeadLink
 from tests.servers.mail import MailServer, text_of
 from tests.web.running import Web, assert_problem, bearer
@@ -129,6 +129,7 @@ async def test_the_link_leads_to_the_configured_origin_whatever_the_request_clai
     assert letter["Auto-Submitted"] == "auto-generated"
 
 
+@pytest.mark.spec("ENUM-06")
 async def test_nobody_learns_whether_an_address_is_known_and_nothing_is_sent_to_strangers(
     web: Web, mail: MailServer
 ) -> None:
@@ -184,7 +185,7 @@ async def test_a_letter_that_the_server_does_not_take_now_is_sent_later_and_one_
     try:
         sender = house.letters
         assert sender is not None
-        later = clock.now() + pause_after(0)
+        later = clock.now() + PAUSES.after(0)
         sender._now = lambda: later
         await sender.send_due()
     finally:

@@ -67,6 +67,7 @@ async def test_sixteen_registrations_of_one_name_at_once_are_one_account(web: We
     assert (await complete(web, tokens[late], "racer-the-second"))[0] == 201
 
 
+@pytest.mark.spec("ENUM-07")
 @pytest.mark.spec("SOC-09")
 async def test_who_has_an_account_is_told_so_by_letter_and_a_stranger_learns_nothing(
     web: Web, mail: MailServer
@@ -79,6 +80,7 @@ async def test_who_has_an_account_is_told_so_by_letter_and_a_stranger_learns_not
     assert "/forgot-password" in text_of(letter)
 
 
+@pytest.mark.spec("ENUM-04")
 async def test_names_that_look_like_others_are_refused_and_the_link_stays_good(web: Web, mail: MailServer) -> None:
     token = await invited(web, mail, "looks@example.org")
     alike = ("\u0430dmin", "\uff41dmin", "ad\u200bmin", "\ufb01n", "\u0130x", "admin\u0301", "admin ", "ad min")
