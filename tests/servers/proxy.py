@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Self
@@ -14,10 +15,12 @@ class TcpProxy:
 
     `delay` holds each answer back; `black_hole()` keeps connections open and accepts new ones but passes nothing;
     `refuse()` ends connections and closes the port. `restore()` undoes all three: what a black hole swallowed stays
-    lost, and its connections are ended, as a firewall that forgot them would.
+    lost, and its connections are ended, as a firewall that forgot them would. With `tls` it is what ends TLS in front
+    of a server that has none.
     """
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._server_port = server_port
         self._listener: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
@@ -53,7 +56,7 @@ class TcpProxy:
             await self._listen()
 
     async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _end_links(self) -> None:
