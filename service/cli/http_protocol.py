@@ -58,7 +58,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._seen += self._chunk
         super().data_received(data)
         if self._held is not None:  # the rest of its body is still to come
-            self._let_go(self._held)
+            held, self._held = self._held, None
+            super()._start_asgi_task(held, cast("Any", self._edge))
         if in_head and self._in_head and begun == self._begun:
             self._head += self._chunk
             if self._head > LONGEST_HEAD:
@@ -82,41 +83,50 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_first = False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Answer at once where the answer is at hand: no task, one write. Not what waited for another request: each
-        of a queue would be answered from within the end of the one before."""
+        """Answer here what the edge lets us: one write, and no task where the answer is at hand. Not what waited for
+        another request: each of a queue would be answered from within the end of the one before."""
         is_plain = cycle.keep_alive and not (cycle.waiting_for_100_continue or self.flow.write_paused)
         is_ours = is_plain and self._is_first and self._edge is app
         edge = self._edge if is_ours else None
-        if edge is None:
+        if edge is None or not edge.is_direct(_scope(cycle)):
             super()._start_asgi_task(cycle, app)
-        elif edge.takes_body(cast("dict[str, Any]", cycle.scope)):
+        elif cycle.scope["method"] == "POST":
             self._held = cycle
-        elif not self._answer_at_once(edge, cycle):
-            super()._start_asgi_task(cycle, app)
-
-    def _answer_at_once(self, edge: Edge, cycle: RequestResponseCycle) -> bool:
-        whole = edge.at_hand(cast("dict[str, Any]", cycle.scope), bytes(cycle.body))
-        if whole is None:
-            return False
-        fields = [b"%b: %b\r\n" % field for field in cycle.default_headers]
-        self.transport.write(b"".join((_OK, *fields, whole)))
-        cycle.response_started = cycle.response_complete = True
-        self.on_response_complete()
-        return True
-
-    def _let_go(self, cycle: RequestResponseCycle) -> None:
-        """Start what was held back for its body."""
-        self._held = None
-        super()._start_asgi_task(cycle, cast("Any", self._edge))
+        else:
+            self._answer(edge, cycle)
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
         super().on_message_complete()
         if self._held is not None and self._edge is not None:
-            if self._answer_at_once(self._edge, self._held):
-                self._held = None
-            else:
-                self._let_go(self._held)
+            held, self._held = self._held, None
+            self._answer(self._edge, held)
+
+    def _answer(self, edge: Edge, cycle: RequestResponseCycle) -> None:
+        whole = edge.at_hand(_scope(cycle), bytes(cycle.body))
+        if whole is not None:
+            self._send(cycle, whole)
+            return
+        task = self.loop.create_task(self._answer_later(edge, cycle))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _answer_later(self, edge: Edge, cycle: RequestResponseCycle) -> None:
+        whole = await edge.later(_scope(cycle), bytes(cycle.body))
+        if whole is None:
+            super()._start_asgi_task(cycle, cast("Any", edge))
+        elif not self.transport.is_closing():
+            self._send(cycle, whole)
+
+    def _send(self, cycle: RequestResponseCycle, whole: bytes) -> None:
+        fields = [b"%b: %b\r\n" % field for field in cycle.default_headers]
+        if not cycle.keep_alive:  # the server has begun to stop meanwhile
+            fields.append(b"connection: close\r\n")
+        self.transport.write(b"".join((_OK, *fields, whole)))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when parsing has ended."""
@@ -135,6 +145,10 @@ class HttpProtocol(HttpToolsProtocol):
             if cycle is None or cycle.response_complete:
                 self.transport.write(_REFUSAL % status)
             self.transport.close()
+
+
+def _scope(cycle: RequestResponseCycle) -> dict[str, Any]:
+    return cast("dict[str, Any]", cycle.scope)
 
 
 async def drop_slow() -> None:

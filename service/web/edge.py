@@ -9,6 +9,7 @@ from itertools import count
 from typing import NamedTuple, Protocol
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,13 +17,14 @@ from service import logs
 from service.protocol.errors import Refusal
 from service.web.cors import with_cors
 from service.web.errors import REQUEST_ID, problem, render_refusal
-from service.web.refusals import MethodNotAllowed
+from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
 
 _log = structlog.get_logger("gatepost.web")
 _REQUEST_ID_FIELD = b"x-request-id"
 _OUTGOING = "gatepost.outgoing"
+_FAILED = "gatepost.failed"
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -50,8 +52,8 @@ class HotEndpoint(Protocol):
         """The answer, when it takes no waiting. None says `answer`, and so does whatever it raises; until then it has
         changed nothing."""
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
-        """The answer. Raises a `Refusal`."""
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
+        """The answer; the body is whole, and empty for GET. Raises a `Refusal`."""
 
 
 _ALWAYS: tuple[Field, ...] = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
@@ -122,7 +124,7 @@ class Edge:
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
-        request_id = self._request_id(scope["headers"])
+        request_id = self._request_id(scope)
         is_head = scope["method"] == "HEAD"
         if is_head:
             scope = {**scope, "method": "GET"}  # a copy: the server still has to know that no body follows
@@ -138,6 +140,8 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Inside the cross-origin rules, or a page could not read that its upload was too large."""
         try:
+            if _FAILED in scope:
+                raise scope[_FAILED]
             if scope["method"] != "GET":
                 receive = bounded(receive, scope, self._max_body)
             hot = self._hot.get(scope["path"])
@@ -147,7 +151,7 @@ class Edge:
             if scope["method"] not in hot.methods:
                 heads = ("HEAD",) if "GET" in hot.methods else ()
                 raise MethodNotAllowed(", ".join(sorted((*hot.methods, *heads))))
-            answer = await hot.answer(scope, receive)
+            answer = await hot.answer(scope, await _whole_body(scope, receive))
             await send({"type": "http.response.start", "status": 200, "headers": answer.fields})
             await send({"type": "http.response.body", "body": answer.body})
         except Exception as error:
@@ -155,25 +159,37 @@ class Edge:
             if not scope[_OUTGOING].started:
                 await last(scope, receive, send)
 
-    def takes_body(self, scope: Scope) -> bool:
-        """Whether `at_hand` has to be told the body of this request."""
-        return scope["method"] == "POST" and scope["path"] in self._hot
-
-    def at_hand(self, scope: Scope, body: bytes = b"") -> bytes | None:
-        """What follows the status line of a 200, when a hot endpoint has one at hand: for a server that can send it
-        without starting a task (`service/cli/http_protocol.py`). Raises nothing."""
+    def is_direct(self, scope: Scope) -> bool:
+        """Whether a server may ask `at_hand`, then `later`, and send what they give as it is, instead of calling this
+        application (`service/cli/http_protocol.py`). The body of a POST has to be whole by then."""
         hot = self._hot.get(scope["path"])
-        if hot is None or scope["method"] not in hot.methods or len(body) > self._max_body:
-            return None
-        if self._is_shared and any(name == b"origin" for name, _ in scope["headers"]):
+        if hot is None or scope["method"] not in hot.methods:
+            return False
+        return not (self._is_shared and any(name == b"origin" for name, _ in scope["headers"]))
+
+    def at_hand(self, scope: Scope, body: bytes) -> bytes | None:
+        """What follows the status line of a 200 that takes no waiting; None says: ask `later`. Raises nothing."""
+        if len(body) > self._max_body:
             return None
         try:
-            answer = hot.at_hand(scope, body)
-        except Exception:  # the ordinary way meets the same, and answers it
+            answer = self._hot[scope["path"]].at_hand(scope, body)
+        except Exception:  # `later` meets the same
             return None
-        if answer is None:
+        return None if answer is None else _sent(answer, self._request_id(scope))
+
+    async def later(self, scope: Scope, body: bytes) -> bytes | None:
+        """What follows the status line of a 200. None says: call this application, which knows of the failure and
+        answers it. Raises nothing. Call it in a task of its own: it sets what that logs."""
+        request_id = self._request_id(scope)
+        scope[REQUEST_ID] = request_id.decode()
+        logs.request_id.set(scope[REQUEST_ID])
+        try:
+            if len(body) > self._max_body:
+                raise BodyTooLarge(detail="whole length")
+            return _sent(await self._hot[scope["path"]].answer(scope, body), request_id)
+        except Exception as failure:
+            scope[_FAILED] = failure
             return None
-        return b"%bx-request-id: %b\r\n\r\n%b" % (answer.head, self._request_id(scope["headers"]), answer.body)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -181,12 +197,31 @@ class Edge:
             return
         await self._app(scope, receive, send)
 
-    def _request_id(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """The caller's, when it is short and plain; else a new one."""
+    def _request_id(self, scope: Scope) -> bytes:
+        """What was settled before; the caller's, when it is short and plain; else a new one."""
+        if REQUEST_ID in scope:
+            return str(scope[REQUEST_ID]).encode()
+        headers: Iterable[Field] = scope["headers"]
         for name, value in headers:
             if name == _REQUEST_ID_FIELD and 0 < len(value) <= _LONGEST_ID and _ALLOWED_IN_ID.issuperset(value):
                 return value
         return b"%s-%x" % (self._start, next(self._count))
+
+
+def _sent(answer: Rendered, request_id: bytes) -> bytes:
+    return b"%bx-request-id: %b\r\n\r\n%b" % (answer.head, request_id, answer.body)
+
+
+async def _whole_body(scope: Scope, receive: Receive) -> bytes:
+    """The body of a POST. Raises `BodyTooLarge`, `ClientDisconnect`."""
+    body, more = b"", scope["method"] == "POST"
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
 def _last_answer(scope: Scope, error: Exception) -> Response:

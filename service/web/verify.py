@@ -2,7 +2,7 @@
 
 import json
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
@@ -46,7 +46,7 @@ class VerifyEndpoint:
             return None
         return self._rendered(principal)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """The answer. Raises the refusals of a guarded route."""
         scope[GUARDED_BY] = _ANYBODY_KNOWN
         door = scope[GUARDED_BY] = self._door(scope["query_string"])

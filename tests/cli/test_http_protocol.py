@@ -11,10 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from service.cli import http_protocol
 from service.cli.http_protocol import LONGEST_HEAD, MOST_FIELDS, HttpProtocol, drop_slow
+from service.protocol.errors import InvalidToken
 from service.web.edge import Edge, Rendered, Rendering
 
 pytestmark = pytest.mark.anyio
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+WAIT = 0.05
 HOT = b"GET /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\n\r\n"
 
 
@@ -27,17 +29,13 @@ class Hot:
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         if body == b"broken":
             raise RuntimeError("whatever it is")
-        return None if body == b"wait" else self.render(b"hot" + body)
+        return None if body in (b"wait", b"refused") else self.render(b"hot" + body)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
-        if scope["method"] == "GET":
-            return self.render(b"hot")
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        return self.render(b"hot later " + body)
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
+        if body == b"refused":
+            raise InvalidToken
+        await asyncio.sleep(WAIT if body == b"wait" else 0)
+        return self.render(b"hot" if scope["method"] == "GET" else b"hot later " + body)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,6 +216,38 @@ async def test_a_form_that_comes_whole_is_answered_at_once_and_any_other_in_its_
         b"hot",
         b"hot later abc",
     ]
+
+
+async def test_what_waits_in_a_task_is_answered_in_its_turn_and_refused_with_the_same_id(port: int) -> None:
+    answer = await answer_to(port, posted(b"wait") + HOT + PLAIN)
+    assert bodies_of(answer) == [b"hot later wait", b"hot", b"0"]
+    refused, _, after = (await answer_to(port, posted(b"refused"), HOT)).partition(b"HTTP/1.1 200 OK\r\n")
+    assert refused.startswith(b"HTTP/1.1 401 ")
+    assert b"x-request-id: r\r\n" in refused
+    assert b'"request_id": "r"' in refused
+    assert after.endswith(b"hot")
+
+
+async def test_a_caller_who_hangs_up_while_an_answer_waits_disturbs_nobody(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(posted(b"wait"))
+    await asyncio.sleep(WAIT / 5)
+    writer.close()
+    assert await reader.read() == b""
+    await asyncio.sleep(2 * WAIT)
+    assert bodies_of(await answer_to(port, posted(b"wait"))) == [b"hot later wait"]
+
+
+async def test_a_server_that_stops_sends_the_answer_that_waits_and_says_that_it_was_the_last(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(posted(b"wait"))
+    await asyncio.sleep(WAIT / 5)
+    for connection in list(HttpProtocol.alive):
+        connection.shutdown()
+    answer = await reader.read()
+    assert bodies_of(answer) == [b"hot later wait"]
+    assert b"\r\nconnection: close\r\n" in answer
+    writer.close()
 
 
 async def test_a_form_whose_body_never_comes_leaves_nothing_behind(port: int) -> None:

@@ -1,5 +1,6 @@
 """The shipped application in this process, with its lifespan, and the people that tests send to it."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -83,19 +84,21 @@ async def running_web(database_url: str, redis_url: str, **more: str) -> AsyncIt
 
 
 def as_served(edge: Edge) -> ASGIApp:
-    """The edge as `gatepost serve` asks it: first for what is at hand, with the body where that counts."""
+    """The edge as `gatepost serve` asks it (`service/cli/http_protocol.py`): what it lets a server answer is asked for
+    directly, and all else takes the way of ASGI."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if edge.takes_body(scope):
+        whole = None
+        if edge.is_direct(scope):
             first = await receive()
             receive = _again(first, receive)
-            at_hand = None if first.get("more_body") else edge.at_hand(scope, first.get("body", b""))
-        else:
-            at_hand = edge.at_hand(scope)
-        if at_hand is None:
+            if not first.get("more_body"):
+                body = first.get("body", b"")
+                whole = edge.at_hand(scope, body) or await asyncio.create_task(edge.later(scope, body))
+        if whole is None:
             await edge(scope, receive, send)
             return
-        head, _, body = at_hand.partition(b"\r\n\r\n")
+        head, _, body = whole.partition(b"\r\n\r\n")
         fields = [tuple(line.split(b": ", 1)) for line in head.split(b"\r\n")]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": body})

@@ -150,7 +150,7 @@ class Hot:
             raise self.error
         return self.ok if scope["path"] == "/now" else None
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
         if self.error is not None:
             raise self.error
         return self.ok
@@ -174,12 +174,33 @@ async def test_what_is_at_hand_is_the_same_answer_but_for_its_id() -> None:
     assert at_hand.text == waited.text == "ok"
     assert at_hand.headers.pop("x-request-id") != waited.headers.pop("x-request-id")
     assert at_hand.headers.multi_items() == waited.headers.multi_items()
-    for path, method in (("/good", "GET"), ("/", "GET"), ("/now", "POST"), ("/bad", "GET")):
-        assert asked.at_hand({"method": method, "path": path, "headers": []}) is None
-    assert asked.at_hand({"method": "GET", "path": "/now", "headers": []}, b"x" * 1_001) is None
-    given = asked.at_hand({"method": "GET", "path": "/now", "headers": [(b"x-request-id", b"mine")]})
+    for path, method, is_direct in (("/good", "GET", True), ("/", "GET", False), ("/now", "POST", False)):
+        assert asked.is_direct({"method": method, "path": path, "headers": []}) is is_direct
+    for path, body in (("/good", b""), ("/bad", b""), ("/now", b"x" * 1_001)):
+        assert asked.at_hand({"method": "GET", "path": path, "headers": []}, body) is None
+    given = asked.at_hand({"method": "GET", "path": "/now", "headers": [(b"x-request-id", b"mine")]}, b"")
     assert given is not None
     assert given.endswith(b"\r\nx-request-id: mine\r\n\r\nok")
+
+
+async def test_what_fails_when_it_is_asked_directly_is_answered_in_the_ordinary_way() -> None:
+    asked = edge(broken, hot={"/bad": Hot(RuntimeError("hunter2")), "/refused": Hot(InvalidToken(detail="hunter2"))})
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(as_served(asked)), base_url="http://test") as client:
+        assert_problem(await client.get("/bad"), 500, "internal_error")
+        refused = await client.get("/refused", headers={"X-Request-ID": "mine"})
+    assert_problem(refused, 401, "invalid_token")
+    assert refused.headers["x-request-id"] == refused.json()["request_id"] == "mine"
+
+
+async def test_a_body_that_is_too_large_is_refused_either_way() -> None:
+    class Posted(Hot):
+        methods = ("POST",)
+
+    asked = edge(hot={"/posted": Posted()})
+    for app in (asked, as_served(asked)):
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
+            assert (await client.post("/posted", content=b"x" * 1_000)).text == "ok"
+            assert_problem(await client.post("/posted", content=b"x" * 1_001), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=c", b"a\nb", b"a\0b", b"\x7f"])

@@ -3,8 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from service.protocol.errors import InvalidRequest
 from service.protocol.form import Form, parse_form
@@ -16,27 +15,15 @@ _READ = "gatepost.form"
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-async def read_form(scope: Scope, receive: Receive) -> Form:
-    """The form of a request. The edge has bounded its length. Raises as `parse_body`."""
-    read: Form | None = scope.get(_READ)
-    if read is not None:
-        return read
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            return parse_body(scope, body)
-
-
 def parse_body(scope: Scope, body: bytes) -> Form:
-    """The form that is the whole body of a request; `read_form` need not read it again.
+    """The form that is the whole body of a request; it is read once.
 
     Raises `InvalidRequest` for parameters in the address, which logs and proxies keep, and for a malformed form;
     `UnsupportedBody` for any other body.
     """
+    read: Form | None = scope.get(_READ)
+    if read is not None:
+        return read
     if scope["query_string"]:
         raise InvalidRequest(public="Send parameters in the body, not in the address.")
     check_content_type(scope, FORM)

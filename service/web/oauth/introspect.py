@@ -1,6 +1,6 @@
 """`/oauth2/introspect`: is this token good, and what does it say (RFC 7662)."""
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from gatepost.tokens import AccessToken
 from service import clock
@@ -8,7 +8,7 @@ from service.clients.authentication import ClientAuthentication
 from service.introspection import Introspection, shown
 from service.protocol.errors import InvalidClient
 from service.web.edge import Rendered
-from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body, read_form
+from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body
 from service.web.once import OncePerObject
 
 
@@ -32,12 +32,12 @@ class IntrospectEndpoint:
         token = self._introspection.find_at_once(form.get("token"), client=client, now=now)
         return None if token is None else self._rendered(token)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200 with `active`. Raises the refusals of `ClientAuthentication.check`, `StoreUnavailable`.
 
         A public client has proved nothing and is refused (§2.1: the endpoint must not help to scan for tokens).
         """
-        form, now = await read_form(scope, receive), clock.now()
+        form, now = parse_body(scope, body), clock.now()
         client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
         if not client.confidential:
             raise InvalidClient(detail="a public client may not introspect")

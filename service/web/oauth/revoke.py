@@ -1,12 +1,12 @@
 """`/oauth2/revoke`: a client gives a token back (RFC 7009)."""
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from service import clock
 from service.clients.authentication import ClientAuthentication
 from service.introspection import TokenRevocation
 from service.web.edge import Rendered, Rendering
-from service.web.oauth.form_body import authorizations, read_form
+from service.web.oauth.form_body import authorizations, parse_body
 
 
 class RevokeEndpoint:
@@ -22,10 +22,10 @@ class RevokeEndpoint:
     def at_hand(self, scope: Scope, body: bytes) -> None:
         """Nothing: to revoke is to write."""
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200 once every worker has been told. Raises the refusals of `ClientAuthentication.check`,
         `StoreUnavailable`. `token_type_hint` is not needed: the token says what it is."""
-        form, now = await read_form(scope, receive), clock.now()
+        form, now = parse_body(scope, body), clock.now()
         client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
         await self._revocation.revoke(form.get("token"), client=client, now=now)
         return self._done

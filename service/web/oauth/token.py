@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from service import clock
 from service.protocol.form import Form
 from service.web.edge import Rendered
-from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body, read_form
+from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body
 
 
 class AnswersForms(Protocol):
@@ -36,7 +36,6 @@ class FormEndpoint:
         document = self._room.at_hand(parse_body(scope, body), authorizations(scope), now=clock.now())
         return None if document is None else self._render(document)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
-        """200. Raises the refusals of `read_form` and of the room."""
-        form = await read_form(scope, receive)
-        return self._render(await self._room.answer(form, authorizations(scope), now=clock.now()))
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
+        """200. Raises the refusals of `parse_body` and of the room."""
+        return self._render(await self._room.answer(parse_body(scope, body), authorizations(scope), now=clock.now()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from gatepost.principal import Principal
 from service import clock
@@ -11,9 +11,10 @@ from service.accounts.directory import Directory
 from service.credentials.bearer import BearerCredential
 from service.protocol.authorization import BearerText, parse_authorization
 from service.protocol.errors import InsufficientScope, InvalidRequest, InvalidToken, NotAuthenticated, NotFound
+from service.protocol.form import parse_form
 from service.protocol.query import find_values
 from service.web.edge import Rendered
-from service.web.oauth.form_body import FORM, JsonAnswers, authorizations, read_form
+from service.web.oauth.form_body import FORM, JsonAnswers, authorizations
 
 REQUESTED = "userinfo_claims"
 """The claim of an access token that names what was asked for by the `claims` parameter (§5.5)."""
@@ -33,13 +34,13 @@ class UserInfoEndpoint:
     def at_hand(self, scope: Scope, body: bytes) -> None:
         """Nothing: the ledger is asked."""
 
-    async def answer(self, scope: Scope, receive: Receive) -> Rendered:
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200 with `sub` and what the scopes and the `claims` parameter ask for.
 
         Raises `InvalidRequest` for a token anywhere else, `NotAuthenticated` for none, `InvalidToken` also for a
         client's, `InsufficientScope`, `StoreUnavailable`.
         """
-        await _check_carried_well(scope, receive)
+        _check_carried_well(scope, body)
         caller = await self._caller(scope)
         try:
             user = await self._directory.get(caller.subject)
@@ -69,12 +70,12 @@ class UserInfoEndpoint:
         return caller
 
 
-async def _check_carried_well(scope: Scope, receive: Receive) -> None:
+def _check_carried_well(scope: Scope, body: bytes) -> None:
     """Raises `InvalidRequest` for an access token in the address or in a form (RFC 6750 §2)."""
     found = bool(scope["query_string"]) and bool(find_values(scope["query_string"], "access_token"))
     types = [value.partition(b";")[0].strip().lower() for name, value in scope["headers"] if name == b"content-type"]
     if not found and scope["method"] == "POST" and types == [FORM]:
-        found = (await read_form({**scope, "query_string": b""}, receive)).find("access_token") is not None
+        found = parse_form(body).find("access_token") is not None
     if found:
         raise InvalidRequest(public="Send the access token in the Authorization field.")
 
