@@ -29,16 +29,23 @@ class Verification:
         await self._post(Letter.now(LetterKind.VERIFY, user.email, locale=locale, at=now, user_id=user.id), now)
 
     async def ask_change(self, user_id: str, address: str, *, password: str, locale: str, now: datetime) -> None:
-        """Have a letter written to the new address of an account, for who knows its password.
-
-        Whether another account has the address is found out when the letter is sent, and told to its owner alone.
-        Raises `Invalid` for a wrong password and for what is no address.
-        """
-        new, user = parse_email(address), await self._get(user_id)
+        """The same as `propose`, for who knows the account's password. Raises `Invalid` for a wrong one."""
+        parse_email(address)
+        user = await self._get(user_id)
         verdict = await self._hashes.verify(normalize_password(password), user.password_hash)
         if not verdict.right:
             raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
-        await self._post(Letter.now(LetterKind.CHANGE, new, locale=locale, at=now, user_id=user.id), now)
+        await self.propose(user_id, address, locale=locale, now=now)
+
+    async def propose(self, user_id: str, address: str, *, locale: str, now: datetime) -> None:
+        """Have a letter written to the new address of an account, whose owner has just proved to be it.
+
+        Whether another account has the address is found out when the letter is sent, and told to its owner alone.
+        Raises `Invalid` for what is no address.
+        """
+        await self._post(
+            Letter.now(LetterKind.CHANGE, parse_email(address), locale=locale, at=now, user_id=user_id), now
+        )
 
     async def look(self, secret: str, *, now: datetime) -> Link:
         """Which address a live link is about. Raises `DeadLink`."""

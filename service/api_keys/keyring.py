@@ -47,9 +47,9 @@ class ApiKeyring:
         self._users = users
         self._catalogue = catalogue
         self._revoked = revoked
-        self._default_life = default_life
-        self._longest_life = longest_life
-        self._at_most = at_most
+        self.default_life = default_life
+        self.longest_life = longest_life
+        self.at_most = at_most
 
     async def get(self, key_id: str) -> ApiKey:
         """One key, whoever owns it. Raises `NotFound`."""
@@ -72,10 +72,13 @@ class ApiKeyring:
         networks: Iterable[str],
         life: timedelta | None,
         now: datetime,
+        key_id: str | None = None,
     ) -> NewApiKey:
         """A new key with at most the scopes that its owner has and that are in `within` (the asking credential's).
 
-        Raises `Invalid` for a scope, network, life or name, `Conflict` past the number of keys, `NotFound`.
+        `key_id` is a new id that was fixed when the key was asked for: of all calls with it one makes the key. Raises
+        `Invalid` for a scope, network, life or name, `Conflict` past the number of keys and for a key that there is
+        already, `NotFound`.
         """
         owner = await self._users.find(user_id)
         if owner is None or not owner.active:
@@ -83,10 +86,10 @@ class ApiKeyring:
         wanted = frozenset(scopes)
         if not wanted <= self._catalogue.effective(owner.roles, owner.scopes) & within:
             raise Invalid("scopes", "A key cannot have scopes that its maker does not have.", rule="not_held")
-        span = self._default_life if life is None else life
-        if not timedelta(0) < span <= self._longest_life:
-            raise Invalid("expires_in", f"A key lives at most {self._longest_life.days} days.")
-        key_id = new_id()
+        span = self.default_life if life is None else life
+        if not timedelta(0) < span <= self.longest_life:
+            raise Invalid("expires_in", f"A key lives at most {self.longest_life.days} days.")
+        key_id = key_id or new_id()
         text, digest, hint = new_key_text(key_id)
         key = ApiKey(
             id=key_id,
@@ -100,7 +103,7 @@ class ApiKeyring:
             expires_at=now + span,
         )
         async with self._acts.begin(now) as act:
-            await self._keys.add(act.tx, key, at_most=self._at_most)
+            await self._keys.add(act.tx, key, at_most=self.at_most)
         return NewApiKey(key, text)
 
     async def rename(self, key_id: str, name: str, *, user_id: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from service.app.house import House, build_house
 from service.app.stores import mail_folder
 from service.settings import Settings
 from service.web import (
+    account,
     address_pages,
     addresses,
     admin,
@@ -44,7 +45,7 @@ from service.web.verify import VerifyEndpoint
 
 ROOMS = (
     *(auth, users, profile, addresses, consents, api_keys, admin, wellknown, metadata, health, setup),
-    *(authorize, sign_in, consent, device, logout, address_pages, mailbox),
+    *(authorize, sign_in, consent, device, logout, address_pages, account, mailbox),
 )
 """Every module with routes."""
 

@@ -237,6 +237,7 @@ class Joinery(Stores):
             self.mac_keys("browser sessions"),
             idle=self.settings.browser.session_idle,
             absolute=self.settings.browser.session_life,
+            recent=self.settings.browser.recent_sign_in,
         )
 
     @cached_property

@@ -33,7 +33,8 @@ class BrowserSession:
 
 
 class BrowserSessions:
-    """Opens and finds hosted sign-ins. `idle` and `absolute` are the two ends of one.
+    """Opens and finds hosted sign-ins. `idle` and `absolute` are the two ends of one; for `recent` after it began,
+    the person is taken to be the one who signed in.
 
     A cookie's text names person and session under a MAC, so that a forged one reaches no store.
     """
@@ -49,6 +50,7 @@ class BrowserSessions:
         *,
         idle: timedelta,
         absolute: timedelta,
+        recent: timedelta,
     ) -> None:
         self._acts = acts
         self._users = users
@@ -58,6 +60,7 @@ class BrowserSessions:
         self._signed = SignedText(PREFIX, _BODY.size, keys)
         self._idle = idle
         self._absolute = absolute
+        self._recent = recent
 
     async def open(
         self, user: User, *, amr: tuple[str, ...], device: Device, before: BrowserSession | None, now: datetime
@@ -109,3 +112,8 @@ class BrowserSessions:
             return None
         self._reached.put(found.id, Reached(0, now))
         return BrowserSession(standing.user, found)
+
+    def is_recent(self, signed_in: BrowserSession, *, now: datetime) -> bool:
+        """Whether the person proved who they are so lately that they need not do so again for a change on which the
+        safety of the account rests (ASVS 7.5.1)."""
+        return now < signed_in.session.auth_time + self._recent

@@ -110,6 +110,12 @@ class BrowserSettings(Group):
     session_life: Span = Field(
         timedelta(days=14), ge=timedelta(minutes=1), description="A sign-in at the hosted pages ends after this long."
     )
+    recent_sign_in: Span = Field(
+        timedelta(minutes=10),
+        ge=timedelta(minutes=1),
+        le=timedelta(hours=12),
+        description="Account pages that change a password, address, key or way in ask to sign in again after this.",
+    )
 
 
 class AccountSettings(Group):

@@ -40,6 +40,7 @@ from service.web.pages.address import (
     form_page,
 )
 from service.web.pages.language import get_locale
+from tests.pages.account_gallery import ACCOUNT_PAGES, Shown
 
 LANGUAGES = ("en", "ar")
 
@@ -135,6 +136,7 @@ PAGES: Mapping[str, Draw] = {
     "signed-out-client": lambda to, it: signed_out_page(
         locale=to, client_name=it.client, client_uri="https://notes.example/"
     ),
+    "sign-in-again": lambda to, it: sign_in_page(it.text, it.text, locale=to, login_hint=it.account, again=True),
     "signed-in": lambda to, it: signed_in_page(locale=to, account=it.account),
     "form-post": lambda to, it: form_post_page(it.uri, {"code": it.text, "state": it.text}, locale=to),
     "forgot": lambda to, it: form_page(FORGOT, locale=to, sent_along={"csrf": it.text}),
@@ -170,6 +172,10 @@ PAGES: Mapping[str, Draw] = {
     "setup-mistake": lambda to, it: _setup(to, it, {"password": to.text("mistake.too_short", shortest=15)}),
     "setup-dead": lambda to, it: page("setup_dead.html", locale=to),
     "setup-done": lambda to, it: page("setup_done.html", locale=to),
+    **{
+        name: lambda to, it, draw=draw: draw(to, Shown(it.account, it.client, it.text, it.scope, it.words, it.resource))
+        for name, draw in ACCOUNT_PAGES.items()
+    },
     **{
         f"problem-{problem}": lambda to, it, problem=problem: error_page(problem, locale=to, technical="It is refused.")
         for problem in Problem

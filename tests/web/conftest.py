@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.valkey import ValkeyServer
+from tests.web.oauth.browsing import Surfer, surfing
 from tests.web.running import Web, running_web
 
 _number = count(1)
@@ -34,3 +35,17 @@ async def web(module_sqlite_url: str, valkey_server: ValkeyServer, web_settings:
     valkey_server.flush()
     async with running_web(module_sqlite_url, valkey_server.url, **web_settings) as running:
         yield running
+
+
+@pytest.fixture
+async def surfer(web: Web) -> AsyncIterator[Surfer]:
+    """A browser without cookies."""
+    async with surfing(web) as surfer:
+        yield surfer
+
+
+@pytest.fixture
+async def other_surfer(web: Web) -> AsyncIterator[Surfer]:
+    """Somebody else's browser."""
+    async with surfing(web) as surfer:
+        yield surfer

@@ -36,7 +36,7 @@ class _Reader(HTMLParser):
             self.page.ids.add(given["id"])
         if tag == "label":
             self.page.labelled.add(given["for"])
-        if tag == "input":
+        if tag == "input" and "name" in given:
             self.page.inputs[given["name"]] = given
 
     def handle_endtag(self, tag: str) -> None:

@@ -21,7 +21,7 @@ from tests.web.test_policy_matrix import GUARDED, OAUTH, PUBLIC
 pytestmark = pytest.mark.anyio
 _PAGES = (
     *("/setup", "/docs", "/static", "/openapi", "/oauth2/", "/sign-in", "/consent", "/device", "/signed-out"),
-    *("/forgot-password", "/reset-password", "/register", "/confirm-email", "/mailbox"),
+    *("/forgot-password", "/reset-password", "/register", "/confirm-email", "/mailbox", "/account"),
 )
 PAGES = {path for _, path in PUBLIC if path.startswith(_PAGES)}
 Document = dict[str, Any]

@@ -124,6 +124,11 @@ PUBLIC = {
     ("POST", "/confirm-email"): 415,
     ("GET", "/confirm-email/done"): 200,
     ("GET", "/mailbox"): 200,
+    **{
+        (method, f"/account{place}"): 303
+        for method in ("GET", "POST")
+        for place in ("", "/password", "/email", "/sessions", "/applications", "/api-keys", "/api-keys/new")
+    },
 }
 OAUTH = {
     ("POST", "/oauth2/token"): (400, "invalid_request"),

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse
 from service.authorize import Parameters, SentBack, parse_parameters
 from service.authorize.rules import KNOWN
 from service.web.oauth.browser import Carried
-from service.web.oauth.flow import AUTHORIZE, DEVICE, RESUME, Here
+from service.web.oauth.flow import AUTHORIZE, DEVICE, RESUME, Here, see_other
 from service.web.pages import PageRoute
 from service.web.pages.form import read_raw_form
 from service.web.security import public
@@ -35,9 +35,11 @@ async def authorize_by_form(here: Here) -> Response:
 @router.get(RESUME, dependencies=[public])
 async def resume(here: Here, request: str = "") -> Response:
     """Go on with what this browser carries. Raises `Expired`."""
-    carried = here.browsers.open(here.browser, request, "authorize", "device", now=here.now)
+    carried = here.browsers.open(here.browser, request, "authorize", "device", "account", now=here.now)
     if carried.purpose == "device":
         return RedirectResponse(f"{DEVICE}?{carried.query}", 303)
+    if carried.purpose == "account":
+        return see_other(carried.query)
     return await here.proceed(carried)
 
 

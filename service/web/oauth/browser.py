@@ -32,13 +32,13 @@ _FORGED = "The form is out of date, or cookies are blocked. Go back to the appli
 ANYONE = "sign-in"
 """What the form of a sign-in is about: it may be sent whoever is signed in by then, in another tab perhaps."""
 
-Purpose = Literal["authorize", "device", "logout"]
+Purpose = Literal["authorize", "device", "logout", "account"]
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A request that waits for a person, as it travels through the browser: what for, its parameters as a query, when
-    it came, and the session that the person chose to go on with."""
+    """A request that waits for a person, as it travels through the browser: what for, its parameters as a query (a
+    page of the account: its path), when it came, and the session that the person chose to go on with."""
 
     purpose: Purpose
     query: str

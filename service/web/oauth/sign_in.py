@@ -51,7 +51,7 @@ async def sign_in(here: Here) -> Response:
 
 def _carried(here: Here, text: str) -> Carried | None:
     """What the sign-in is for, when it is for something. Raises `Expired`."""
-    return here.browsers.open(here.browser, text, "authorize", "device", now=here.now) if text else None
+    return here.browsers.open(here.browser, text, "authorize", "device", "account", now=here.now) if text else None
 
 
 def _ways(house: Rooms) -> dict[str, str]:
@@ -67,9 +67,18 @@ async def _form(
 ) -> Response:
     csrf = here.browsers.csrf(here.browser, ANYONE)
     if carried is None or carried.purpose != "authorize":
-        locale = locale_of(here.request)
-        ways = _ways(here.house)
-        return here.shown(sign_in_page(request_text, csrf, locale=locale, login_hint=username, error=error, ways=ways))
+        again = here.browser.signed_in if carried is not None and carried.purpose == "account" else None
+        return here.shown(
+            sign_in_page(
+                request_text,
+                csrf,
+                locale=locale_of(here.request),
+                login_hint=username or (again.user.username if again else ""),
+                error=error,
+                again=again is not None,
+                ways=_ways(here.house),
+            )
+        )
     try:
         asked = await here.check(carried)
         signed_in = here.browser.signed_in

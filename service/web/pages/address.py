@@ -24,6 +24,8 @@ class Field:
     label: str
     hint: bool = False
     value: str = ""
+    required: bool = True
+    direction: str = "ltr"
 
     def holding(self, typed: Mapping[str, str]) -> "Field":
         """The same with what was typed before; a password is never shown again."""

@@ -23,14 +23,16 @@ def sign_in_page(
     login_hint: str = "",
     error: SignInError | None = None,
     account: str | None = None,
+    again: bool = False,
     ways: Mapping[str, str] | None = None,
     action: str = "/sign-in",
 ) -> Response:
     """Ask for user name and password; `account`, when somebody is signed in already, can be gone on with instead.
 
     The form posts `request` (as given), `csrf`, `username` and `password` to `action`, or with the account's button
-    `request`, `csrf` and `choice=continue`. `redirect_uri` is where the whole flow ends. `ways`
-    are links for who cannot sign in: address to word, `forgot` or `register`.
+    `request`, `csrf` and `choice=continue`. `redirect_uri` is where the whole flow ends. `again` says that somebody is
+    signed in, too long ago for what comes next. `ways` are links for who cannot sign in: address to word, `forgot` or
+    `register`.
     """
     return page(
         "sign_in.html",
@@ -44,6 +46,7 @@ def sign_in_page(
         login_hint=login_hint,
         error=error,
         account=account,
+        again=again,
         ways=ways or {},
         action=action,
     )

@@ -1,27 +1,11 @@
 """An application and browsers before a running Gatepost."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from service.accounts.account import User
 from service.clients.client import Client
-from tests.web.oauth.browsing import Surfer, add_application, surfing
+from tests.web.oauth.browsing import add_application
 from tests.web.running import Web
-
-
-@pytest.fixture
-async def surfer(web: Web) -> AsyncIterator[Surfer]:
-    """A browser without cookies."""
-    async with surfing(web) as surfer:
-        yield surfer
-
-
-@pytest.fixture
-async def other_surfer(web: Web) -> AsyncIterator[Surfer]:
-    """Somebody else's browser."""
-    async with surfing(web) as surfer:
-        yield surfer
 
 
 @pytest.fixture(scope="module")
