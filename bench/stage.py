@@ -104,7 +104,7 @@ class Stage:
         return [self._access_token(issuer, pair, now) for _ in range(count)]
 
     def _access_token(self, issuer: AccessTokenIssuer, pair: TokenPair, now: datetime) -> str:
-        return issuer.issue(
+        draft = issuer.draft(
             subject=self.user.id,
             client_id=FIRST_PARTY,
             scopes=pair.access.scopes,
@@ -112,8 +112,8 @@ class Stage:
             epoch=self.user.epoch,
             auth_time=now,
             amr=("pwd",),
-            now=now,
-        ).token
+        )
+        return issuer.issue(draft, now=now).token
 
 
 @asynccontextmanager

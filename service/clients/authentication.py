@@ -18,6 +18,9 @@ class KnownClients(Protocol):
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
 
+    def recall(self, client_id: str) -> Client | None:
+        """The same from memory alone, and the same object until anything about the client has changed."""
+
 
 class Secrets(Protocol):
     """Whether a secret is right."""
@@ -27,6 +30,15 @@ class Secrets(Protocol):
 
     def recall(self, client_id: str, secret: str, *, now: datetime) -> Client | None:
         """The same from memory alone; None says: ask `authenticate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedClient:
+    """A client that has shown its secret, and until when that may be taken for granted: the next time one of its
+    secrets ends."""
+
+    client: Client
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,12 @@ class ClientAuthentication:
     def __init__(self, clients: KnownClients, secrets: Secrets) -> None:
         self._clients = clients
         self._secrets = secrets
+
+    def stands(self, proved: ProvedClient, *, now: datetime) -> bool:
+        """Whether nothing about the client has changed since it proved itself, as far as memory tells."""
+        if proved.until is not None and now >= proved.until:
+            return False
+        return self._clients.recall(proved.client.id) is proved.client
 
     async def check(
         self, form: Form, authorizations: Sequence[bytes], now: datetime, *, at_token_endpoint: bool = True
@@ -65,14 +83,18 @@ class ClientAuthentication:
 
     def recall(
         self, form: Form, authorizations: Sequence[bytes], now: datetime, *, at_token_endpoint: bool = True
-    ) -> Client | None:
+    ) -> ProvedClient | None:
         """The client, when it has a secret and `check` would answer from memory alone; None says: ask it. Raises
         `InvalidRequest`, `InvalidClient`."""
         presented = _presented(form, authorizations)
         if presented.method == NO_SECRET:
             return None
         client = self._secrets.recall(presented.client_id, presented.secret, now=now)
-        return None if client is None else _registered_so(client, presented, at_token_endpoint)
+        if client is None:
+            return None
+        ends = [secret.expires_at for secret in client.secrets if secret.expires_at is not None]
+        until = min((end for end in ends if end > now), default=None)
+        return ProvedClient(_registered_so(client, presented, at_token_endpoint), until)
 
 
 def _registered_so(client: Client, presented: _Presented, at_token_endpoint: bool) -> Client:

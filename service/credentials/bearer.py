@@ -1,6 +1,7 @@
 """Access tokens as credentials, in the Authorization field or in our cookie."""
 
 from datetime import datetime
+from hashlib import sha256
 
 from gatepost.principal import Principal, Scheme
 from service.protocol.errors import InvalidToken
@@ -26,10 +27,14 @@ class BearerCredential:
 
     def recall(self, token: bytes, *, now: datetime) -> Principal | None:
         """The caller, when `check` would answer from memory alone; None says: ask it."""
+        judged = self.recall_judged(sha256(token).digest(), now=now)
+        return None if judged is None else judged.bearer
+
+    def recall_judged(self, digest: bytes, *, now: datetime) -> Judged | None:
+        """What `judge` would answer from memory alone about the token of this SHA-256; None says: ask it."""
         if self._strict or not self._feed.is_trusted:
             return None
-        judged = self._verifier.recall(token, now=now)
-        return None if judged is None else judged.bearer
+        return self._verifier.recall(digest, now=now)
 
     async def check(self, token: str, *, scheme: Scheme, now: datetime) -> Principal:
         """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable` when nobody can say."""

@@ -1,10 +1,12 @@
 """A client calls as itself (RFC 6749 §4.4)."""
 
+from datetime import datetime
+
 from service.access.catalogue import OPENID
 from service.clients.metadata import CLIENT_CREDENTIALS
 from service.grants.request import Issued, TokenRequest, narrowed
 from service.grants.resources import ResourceRule
-from service.tokens.issue import AccessTokenIssuer
+from service.tokens.issue import AccessTokenDraft, AccessTokenIssuer
 
 
 class ClientCredentialsGrant:
@@ -21,20 +23,21 @@ class ClientCredentialsGrant:
         self._resources = resources
 
     async def redeem(self, request: TokenRequest) -> Issued:
-        """The token. Raises as `issue`."""
-        return self.issue(request)
+        """The token. Raises as `draft`, and `StoreUnavailable` before a signing key is known."""
+        return self.issue(self.draft(request), now=request.now)
 
-    def issue(self, request: TokenRequest) -> Issued:
-        """The token. Raises `InvalidScope`, `InvalidTarget`, `StoreUnavailable` before a signing key is known."""
+    def draft(self, request: TokenRequest) -> AccessTokenDraft:
+        """What the tokens of this request say, whenever it comes. Raises `InvalidScope`, `InvalidTarget`."""
         client = request.client
-        scopes = narrowed(client.scopes - OPENID.keys(), request.scopes)
-        access = self._issuer.issue(
+        return self._issuer.draft(
             subject=client.id,
             client_id=client.id,
-            scopes=scopes,
+            scopes=narrowed(client.scopes - OPENID.keys(), request.scopes),
             client_epoch=client.epoch,
             audience=self._resources.of_client(client, request.resources),
             life=client.metadata.access_life,
-            now=request.now,
         )
-        return Issued(access)
+
+    def issue(self, draft: AccessTokenDraft, *, now: datetime) -> Issued:
+        """A token. Raises `StoreUnavailable` before a signing key is known."""
+        return Issued(self._issuer.issue(draft, now=now))

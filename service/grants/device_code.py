@@ -74,5 +74,5 @@ class DeviceAuthorization:
             "interval": int(start.interval.total_seconds()),
         }
 
-    def at_hand(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> None:
+    def prepare(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> None:
         """Nothing: each answer is a new request that is kept."""

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from service.clients.authentication import ClientAuthentication
+from service.clients.authentication import ClientAuthentication, ProvedClient
 from service.clients.client import Client
 from service.grants.client_credentials import ClientCredentialsGrant
 from service.grants.request import Grant, TokenRequest, unrepeated
 from service.protocol.errors import UnauthorizedClient, UnsupportedGrantType
 from service.protocol.form import Form
+from service.tokens.issue import AccessTokenDraft
 
 _SHARED = ("grant_type", "client_id", "client_secret", "scope", "resource")
 
@@ -41,13 +42,42 @@ class TokenEndpoint:
         client = await self._authentication.check(form, authorizations, now)
         return (await grant.redeem(_request(grant, client, form, now))).document()
 
-    def at_hand(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object] | None:
-        """The same for a client that is remembered and calls as itself; None says: ask `answer`. Raises as it does."""
+    def prepare(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> "PreparedAnswer | None":
+        """What answers this request now and whenever it comes again: that of a client which is remembered and calls as
+        itself. None says: ask `answer`. Raises as it does."""
         grant = self._grants.get(form.find("grant_type") or "")
         if not isinstance(grant, ClientCredentialsGrant):
             return None
-        client = self._authentication.recall(form, authorizations, now)
-        return None if client is None else grant.issue(_request(grant, client, form, now)).document()
+        proved = self._authentication.recall(form, authorizations, now)
+        if proved is None:
+            return None
+        draft = grant.draft(_request(grant, proved.client, form, now))
+        return PreparedAnswer(self._authentication, proved, grant, draft)
+
+
+class PreparedAnswer:
+    """Everything about a client's request for a token that need not be done again."""
+
+    __slots__ = ("_authentication", "_draft", "_grant", "_proved")
+
+    def __init__(
+        self,
+        authentication: ClientAuthentication,
+        proved: ProvedClient,
+        grant: ClientCredentialsGrant,
+        draft: AccessTokenDraft,
+    ) -> None:
+        self._authentication = authentication
+        self._proved = proved
+        self._grant = grant
+        self._draft = draft
+
+    def answer(self, *, now: datetime) -> Mapping[str, object] | None:
+        """The members of an answer with a new token; None once anything about the client may have changed. Raises
+        `StoreUnavailable`."""
+        if not self._authentication.stands(self._proved, now=now):
+            return None
+        return self._grant.issue(self._draft, now=now).document()
 
 
 def _request(grant: Grant, client: Client, form: Form, now: datetime) -> TokenRequest:

@@ -58,10 +58,11 @@ class Keyring:
 
     def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
         """Sign with the present key of `algorithm`, else of the first. Raises `StoreUnavailable` for lack of one."""
-        key = self._current(algorithm or self.algorithms[0], now)
-        if key is None:
-            raise StoreUnavailable("keys", detail="no signing key has been read yet")
-        return self._signers[key.kid].sign(claims, typ=typ)
+        return self._signer(algorithm or self.algorithms[0], now).sign(claims, typ=typ)
+
+    def sign_text(self, claims: str, *, typ: str, now: datetime) -> str:
+        """The same for claims that are JSON already, with the key of access tokens."""
+        return self._signer(self.algorithms[0], now).sign_text(claims, typ=typ)
 
     def can_sign(self, now: datetime) -> bool:
         """Whether a key for access tokens has been read."""
@@ -138,6 +139,12 @@ class Keyring:
         self._known = known
         self._signers = {key.kid: self._signers[key.kid] for key in known if key.kid in self._signers}
         self.version += 1
+
+    def _signer(self, algorithm: str, now: datetime) -> SignsBytes:
+        key = self._current(algorithm, now)
+        if key is None:
+            raise StoreUnavailable("keys", detail="no signing key has been read yet")
+        return self._signers[key.kid]
 
     def _current(self, algorithm: str, now: datetime) -> SigningKey | None:
         """The newest that signs now; if none does (the clock was set back, or the key before was lost), the next."""

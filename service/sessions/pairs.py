@@ -207,7 +207,7 @@ class TokenPairs:
         now: datetime,
     ) -> IssuedToken:
         """An access token of a session, with the client's own life if it has one."""
-        return self._issuer.issue(
+        draft = self._issuer.draft(
             subject=family.user_id,
             client_id=family.client_id,
             scopes=scopes,
@@ -217,12 +217,11 @@ class TokenPairs:
             auth_time=family.auth_time,
             amr=family.amr,
             acr=family.acr,
-            not_after=family.ends_at,
             audience=audience,
             life=None if client is None else client.metadata.access_life,
             userinfo=userinfo,
-            now=now,
         )
+        return self._issuer.issue(draft, now=now, not_after=family.ends_at)
 
     def _pair(self, family: Family, generation: int, scopes: frozenset[str], *, now: datetime) -> TokenPair:
         return TokenPair(

@@ -3,14 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Protocol
 
 from gatepost.encoding import encode_segment
 from service.accounts.account import User
 from service.accounts.claims import claims_of
 from service.clients.client import Client
-from service.tokens.issue import Signer
 
 LIFE = timedelta(minutes=10)
+
+
+class Signer(Protocol):
+    """The keys that sign at this moment."""
+
+    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
+        """A compact JWS over the claims by the key of `algorithm`. Raises `StoreUnavailable` when no such key has been
+        read yet."""
 
 
 class IdTokens:

@@ -1,20 +1,23 @@
 """Issuing access tokens (RFC 9068 §2)."""
 
+import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from gatepost.scopes import format_scope
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 class Signer(Protocol):
     """The key that signs at this moment."""
 
-    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
-        """A compact JWS over the claims with the present key's `kid` and `alg`: that of `algorithm`, else of access
-        tokens. Raises `StoreUnavailable` when no such key has been read yet."""
+    def sign_text(self, claims: str, *, typ: str, now: datetime) -> str:
+        """A compact JWS over claims in JSON, with the `kid` and `alg` of the present key of access tokens. Raises
+        `StoreUnavailable` when none has been read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ class IssuedToken:
     jti: str
     scopes: frozenset[str]
     expires_in: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class AccessTokenDraft:
+    """All that an access token says but for its id and its times: what many of one kind have in common.
+
+    `claims` is JSON without its last brace; `life` is how long one lives that nothing else ends sooner.
+    """
+
+    claims: str
+    scopes: frozenset[str]
+    life: timedelta
 
 
 class AccessTokenIssuer:
@@ -39,38 +54,28 @@ class AccessTokenIssuer:
         self._audience = audience
         self._life = life
 
-    def issue(
+    def draft(
         self,
         *,
         subject: str,
         client_id: str,
         scopes: frozenset[str],
-        now: datetime,
         session_id: str | None = None,
         epoch: int = 0,
         client_epoch: int = 0,
         auth_time: datetime | None = None,
         amr: tuple[str, ...] = (),
         acr: str | None = None,
-        not_after: datetime | None = None,
         audience: tuple[str, ...] = (),
         life: timedelta | None = None,
         userinfo: Iterable[str] = (),
-    ) -> IssuedToken:
-        """A token for `subject`; it never outlives `not_after`, the end of its session. `aud` is text when there is
-        one of them (RFC 9068 §3). `userinfo` are the claims that the UserInfo endpoint tells its holder beside those of
-        the scopes."""
-        issued_at = int(now.timestamp())
-        life = self._life if life is None else life
-        life = life if not_after is None else min(life, not_after - now)
-        jti = secrets.token_urlsafe(16)
+    ) -> AccessTokenDraft:
+        """What tokens for `subject` say. `aud` is text when there is one of them (RFC 9068 §3). `userinfo` are the
+        claims that the UserInfo endpoint tells the holder beside those of the scopes."""
         claims: dict[str, object] = {
             "iss": self._issuer,
             "sub": subject,
             "aud": list(audience) if len(audience) > 1 else next(iter(audience), self._audience),
-            "exp": issued_at + int(life.total_seconds()),
-            "iat": issued_at,
-            "jti": jti,
             "client_id": client_id,
             "scope": format_scope(scopes),
             "epoch": epoch,
@@ -87,9 +92,15 @@ class AccessTokenIssuer:
         asked = sorted(userinfo)
         if asked:
             claims["userinfo_claims"] = asked
-        return IssuedToken(
-            token=self._signer.sign(claims, typ="at+jwt", now=now),
-            jti=jti,
-            scopes=scopes,
-            expires_in=timedelta(seconds=int(life.total_seconds())),
-        )
+        return AccessTokenDraft(_encode(claims)[:-1], scopes, self._life if life is None else life)
+
+    def issue(self, draft: AccessTokenDraft, *, now: datetime, not_after: datetime | None = None) -> IssuedToken:
+        """A new token, which never outlives `not_after`, the end of its session. Raises `StoreUnavailable` before a
+        signing key is known."""
+        issued_at = int(now.timestamp())
+        life = draft.life if not_after is None else min(draft.life, not_after - now)
+        seconds = int(life.total_seconds())
+        jti = secrets.token_urlsafe(16)
+        claims = f'{draft.claims},"iat":{issued_at},"exp":{issued_at + seconds},"jti":"{jti}"}}'
+        token = self._signer.sign_text(claims, typ="at+jwt", now=now)
+        return IssuedToken(token, jti, draft.scopes, timedelta(seconds=seconds))

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Protocol
 
 from gatepost.principal import Principal, Scheme
@@ -101,9 +100,10 @@ class TokenVerifier:
             judged.seen = self._revoked.version
         return judged
 
-    def recall(self, token: bytes, *, now: datetime) -> Judged | None:
-        """The standing of a token that was found good before, when nothing has changed since; None says: `verify`."""
-        judged = self._known.get(sha256(token).digest())
+    def recall(self, digest: bytes, *, now: datetime) -> Judged | None:
+        """The standing of a token of this SHA-256 that was found good before, when nothing has changed since; None
+        says: `verify`."""
+        judged = self._known.get(digest)
         if (
             judged is None
             or now.timestamp() >= judged.token.expires_at

@@ -67,14 +67,14 @@ class Ground:
         issuer = AccessTokenIssuer(
             self.house.rooms.keyring, issuer=self.settings.issuer, audience=self.settings.audience, life=life
         )
-        return issuer.issue(
+        draft = issuer.draft(
             subject=self.user.id,
             client_id=FIRST_PARTY,
             scopes=pair.access.scopes,
             session_id=pair.session_id,
             epoch=self.user.epoch,
-            now=clock.now() - life - timedelta(minutes=1),
-        ).token
+        )
+        return issuer.issue(draft, now=clock.now() - life - timedelta(minutes=1)).token
 
     async def api_key(self) -> str:
         """A new key's text."""

@@ -90,11 +90,9 @@ def as_served(edge: Edge) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         whole = None
         if edge.is_direct(scope):
-            first = await receive()
-            receive = _again(first, receive)
-            if not first.get("more_body"):
-                body = first.get("body", b"")
-                whole = edge.at_hand(scope, body) or await asyncio.create_task(edge.later(scope, body))
+            body = await _whole_body(receive)
+            receive = _once(body)
+            whole = edge.at_hand(scope, body) or await asyncio.create_task(edge.later(scope, body))
         if whole is None:
             await edge(scope, receive, send)
             return
@@ -106,11 +104,18 @@ def as_served(edge: Edge) -> ASGIApp:
     return serve
 
 
-def _again(first: Message, rest: Receive) -> Receive:
-    waiting = [first]
+async def _whole_body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
+
+def _once(body: bytes) -> Receive:
     async def receive() -> Message:
-        return waiting.pop() if waiting else await rest()
+        return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
 

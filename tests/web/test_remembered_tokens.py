@@ -56,7 +56,8 @@ async def test_a_token_dies_with_the_second_of_its_exp(web: Web) -> None:
         web.rooms.keyring, issuer=web.settings.issuer, audience=web.settings.audience, life=timedelta(seconds=2)
     )
     now = clock.now()
-    made = issuer.issue(subject=user.id, client_id=FIRST_PARTY, scopes=frozenset(), epoch=user.epoch, now=now)
+    draft = issuer.draft(subject=user.id, client_id=FIRST_PARTY, scopes=frozenset(), epoch=user.epoch)
+    made = issuer.issue(draft, now=now)
     fields = bearer(made.token)
     assert await statuses(web, fields) == (200, 200)
     dies = int(now.timestamp()) + 2

@@ -1,15 +1,25 @@
 """`/oauth2/introspect`: is this token good, and what does it say (RFC 7662)."""
 
+from typing import NamedTuple
+
 from starlette.types import Scope
 
-from gatepost.tokens import AccessToken
+from gatepost.tokens import AccessToken, token_digest
 from service import clock
-from service.clients.authentication import ClientAuthentication
+from service.clients.authentication import ClientAuthentication, ProvedClient
 from service.introspection import Introspection, shown
 from service.protocol.errors import InvalidClient
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body
+from service.web.oauth.recurring import RecurringRequests
 from service.web.once import OncePerObject
+
+
+class _Asked(NamedTuple):
+    """Who asked, and the SHA-256 of the token."""
+
+    client: ProvedClient
+    token: bytes
 
 
 class IntrospectEndpoint:
@@ -21,16 +31,28 @@ class IntrospectEndpoint:
         self._clients = clients
         self._introspection = introspection
         self._render = JsonAnswers(secure=secure)
+        self._recurring = RecurringRequests[_Asked]()
         self._rendered = OncePerObject[AccessToken, Rendered](lambda token: self._render(shown(token)))
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer about an access token to a client that is remembered."""
-        form, now = parse_body(scope, body), clock.now()
+        now = clock.now()
+        digest = self._recurring.digest(scope, body)
+        asked = self._recurring.find(digest)
+        if asked is not None and self._clients.stands(asked.client, now=now):
+            known = self._introspection.recall(asked.token, now=now)
+            if known is not None:
+                return self._rendered(known)
+        form = parse_body(scope, body)
         client = self._clients.recall(form, authorizations(scope), now, at_token_endpoint=False)
         if client is None:  # `recall` knows only clients with a secret
             return None
-        token = self._introspection.find_at_once(form.get("token"), client=client, now=now)
-        return None if token is None else self._rendered(token)
+        text = form.get("token")
+        token = self._introspection.find_at_once(text, client=client.client, now=now)
+        if token is None:
+            return None
+        self._recurring.keep(digest, _Asked(client, token_digest(text)))
+        return self._rendered(token)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200 with `active`. Raises the refusals of `ClientAuthentication.check`, `StoreUnavailable`.

@@ -10,6 +10,14 @@ from service import clock
 from service.protocol.form import Form
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body
+from service.web.oauth.recurring import RecurringRequests
+
+
+class Prepared(Protocol):
+    """What answers one request now and whenever it comes again."""
+
+    def answer(self, *, now: datetime) -> Mapping[str, object] | None:
+        """The members of an answer; None when what it was prepared from may have changed. Raises a `Refusal`."""
 
 
 class AnswersForms(Protocol):
@@ -18,8 +26,8 @@ class AnswersForms(Protocol):
     async def answer(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object]:
         """The members of a successful answer. Raises a `Refusal`."""
 
-    def at_hand(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object] | None:
-        """The same where no store has to be asked; None says: ask `answer`. Raises as that does."""
+    def prepare(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Prepared | None:
+        """What needs no store to answer this request; None says: ask `answer`. Raises as that does."""
 
 
 class FormEndpoint:
@@ -30,11 +38,21 @@ class FormEndpoint:
     def __init__(self, room: AnswersForms, *, secure: bool) -> None:
         self._room = room
         self._render = JsonAnswers(secure=secure)
+        self._recurring = RecurringRequests[Prepared]()
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer that waits for no store."""
-        document = self._room.at_hand(parse_body(scope, body), authorizations(scope), now=clock.now())
-        return None if document is None else self._render(document)
+        now = clock.now()
+        digest = self._recurring.digest(scope, body)
+        prepared = self._recurring.find(digest)
+        document = None if prepared is None else prepared.answer(now=now)
+        if document is None:
+            prepared = self._room.prepare(parse_body(scope, body), authorizations(scope), now=now)
+            document = None if prepared is None else prepared.answer(now=now)
+            if prepared is None or document is None:
+                return None
+            self._recurring.keep(digest, prepared)
+        return self._render(document)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200. Raises the refusals of `parse_body` and of the room."""

@@ -162,13 +162,10 @@ async def test_the_token_of_a_client_never_passes_for_a_persons(web: Web, held: 
         audience=web.settings.audience,
         life=web.settings.tokens.access_life,
     )
-    posing = issuer.issue(
-        subject=ada.id,
-        client_id=ada.id,
-        scopes=frozenset({"openid", "account:read"}),
-        epoch=ada.epoch,
-        now=clock.now(),
-    ).token
+    draft = issuer.draft(
+        subject=ada.id, client_id=ada.id, scopes=frozenset({"openid", "account:read"}), epoch=ada.epoch
+    )
+    posing = issuer.issue(draft, now=clock.now()).token
     me = (await web.client.get("/users/me", headers=bearer(posing))).json()
     assert (me["kind"], me.get("username")) == ("client", None)
     assert (await web.client.get(USERINFO, headers=bearer(posing))).status_code == 401
