@@ -6,6 +6,7 @@ Nothing is restarted on our side, no answer contradicts what was acknowledged, a
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ import psutil
 import pytest
 from sqlalchemy import make_url, text
 
+from service.protocol.errors import StoreUnavailable
 from service.storage.sql import Database, SqlUsers
+from service.storage.sql.engine import DEADLINE
 from service.storage.sql.migrations import upgrade
 from tests.contracts.sql_ground import a_user, add_user, answered_within, opened, refused_within
 from tests.servers.postgres import PostgresServer, run_apart
@@ -264,6 +267,22 @@ async def test_a_standby_that_takes_no_writes_still_answers_questions(own_ledger
 
         await refused_within(2, add_user(database))
         assert await SqlUsers(database).find(user_id) is not None
+
+
+async def test_a_process_that_stood_still_does_not_take_the_server_for_away(sqlite_url: str) -> None:
+    """Whoever was waiting is refused, as nobody can say; whoever comes next is answered."""
+    async with opened(sqlite_url) as database:
+
+        async def wait_while_everything_stands_still() -> None:
+            async with database._within_deadline(database._reads) as question:
+                with question.asked():
+                    await asyncio.sleep(0)
+                    time.sleep(DEADLINE + 0.5)
+                    await asyncio.sleep(10)
+
+        with pytest.raises(StoreUnavailable, match="no answer in time"):
+            await wait_while_everything_stands_still()
+        await database.check()
 
 
 async def test_tables_that_are_not_there_yet_are_a_refusal(sql_backend: str) -> None:

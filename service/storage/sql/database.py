@@ -20,6 +20,7 @@ from service.storage.sql.refusals import STORE, is_locked, refusals
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 _LOCK_PAUSE = 0.02
+_PUNCTUAL = 0.25  # seconds; a deadline that rings later tells of this process, which stood still, not of the server
 _BATCH = 500
 _CLOSES_WITHIN = 2.0
 
@@ -180,7 +181,8 @@ class Database:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            if question.unanswered and breaker.failed(began):
+            stood_still = asyncio.get_running_loop().time() - (deadline.when() or 0) > _PUNCTUAL
+            if question.unanswered and not stood_still and breaker.failed(began):
                 self._trust.lose()
             raise StoreUnavailable(STORE, detail="no answer in time") from error
         except _Unreachable:
