@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 _SECRETS = re.compile(
-    r"gp_(?:rt|key|cs|ac|dc|bs)_[A-Za-z0-9_-]{8,}"  # our own opaque credentials
+    r"gp_(?:rt|key|cs|ac|dc|bs|kd)_[A-Za-z0-9_-]{8,}"  # our own opaque credentials
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"  # any JWT
     r"|(?i:(?:basic|bearer)\s+[A-Za-z0-9._~+/=-]{8,})"
     r"|(?<=://)[^/@\s:]*:[^@/\s]+(?=@)"  # user:password of a URL

@@ -17,6 +17,7 @@ from service.clients.client import FIRST_PARTY
 from service.credentials.resolver import Presented
 from service.crypto.passwords import Argon2Passwords
 from service.identifiers import new_id
+from service.limits import Source
 from service.protocol.errors import StoreUnavailable
 from service.sessions.pairs import Device, TokenPair
 from service.settings import Settings
@@ -25,6 +26,7 @@ from tests.servers.gatepost import PASSWORD
 from tests.servers.valkey import ValkeyServer
 
 NO_DEVICE = Device()
+HERE = Source("192.0.2.7")
 
 
 @asynccontextmanager

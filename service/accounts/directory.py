@@ -10,10 +10,11 @@ from typing import Protocol
 from service.access.catalogue import ADMIN_ROLE, Catalogue
 from service.accounts.account import PasswordHashes, SetupLinks, User, Users
 from service.accounts.change import UserChange, changed_user
+from service.accounts.doors import AccountDoors
 from service.accounts.names import login_key, parse_email, parse_username
-from service.accounts.passwords import PasswordPolicy, normalize_password
+from service.accounts.passwords import PasswordPolicy
 from service.identifiers import new_id
-from service.protocol.errors import BeyondOwnScopes, Conflict, Invalid, InvalidToken, NotFound
+from service.protocol.errors import BeyondOwnScopes, Conflict, InvalidToken, NotFound
 from service.revocation.acts import Act, Acts
 
 SETUP_LINK_LIFE = timedelta(minutes=15)
@@ -45,6 +46,7 @@ class Directory:
         policy: PasswordPolicy,
         catalogue: Catalogue,
         ending: EndsSessions,
+        doors: AccountDoors,
     ) -> None:
         self._acts = acts
         self._users = users
@@ -53,6 +55,7 @@ class Directory:
         self._policy = policy
         self._catalogue = catalogue
         self._ending = ending
+        self._doors = doors
         self.shortest_password = policy.minimum
 
     async def get(self, user_id: str) -> User:
@@ -154,13 +157,11 @@ class Directory:
     ) -> None:
         """Replace a password by someone who knows it; every other session ends (ASVS 7.4.3).
 
-        Raises `Invalid` when `current` is wrong and for a new one that the policy refuses, `Conflict` when somebody
-        else has set another one meanwhile.
+        Raises `Invalid` when `current` is wrong and for a new one that the policy refuses, `TooManyAttempts`,
+        `Conflict` when somebody else has set another one meanwhile.
         """
         user = await self.get(user_id)
-        verdict = await self._hashes.verify(normalize_password(current), user.password_hash)
-        if not verdict.right:
-            raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
+        await self._doors.confirm(user, current)
         normal = await self._policy.check(new, username=user.username, email=user.email, field="new_password")
         await self._replace_password(
             user, normal, keep_session=keep_session, why="password changed", now=now, proven=user.password_hash
@@ -290,6 +291,7 @@ class Directory:
             if proven is not None and locked.password_hash != proven:
                 raise Conflict(public="The password has been changed meanwhile.")
             await self.set_password_in(act, user.id, password_hash, keep_session=keep_session, why=why, now=now)
+        await self._doors.open(user)
 
 
 def _link_digest(secret: str) -> bytes:

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Protocol
 
 from service.accounts.account import PasswordHashes, User, Users
+from service.accounts.doors import AccountDoors
 from service.accounts.names import email_key, parse_email
 from service.accounts.passwords import PasswordPolicy
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
+from service.limits import Guard, Source
 from service.protocol.errors import DeadLink
 from service.revocation.acts import Act, Acts
 
@@ -33,6 +35,8 @@ class Recovery:
         hashes: PasswordHashes,
         policy: PasswordPolicy,
         directory: SetsPasswords,
+        doors: AccountDoors,
+        guard: Guard,
     ) -> None:
         self._acts = acts
         self._users = users
@@ -41,13 +45,16 @@ class Recovery:
         self._hashes = hashes
         self._policy = policy
         self._directory = directory
+        self._doors = doors
+        self._guard = guard
 
-    async def ask(self, address: str, *, locale: str, now: datetime) -> None:
+    async def ask(self, address: str, *, source: Source, locale: str, now: datetime) -> None:
         """Have a letter written, if the address has an account: that is found out when it is sent.
 
-        Raises `Invalid` for what is no address, `StoreUnavailable`.
+        Raises `Invalid` for what is no address, `TooManyAttempts`, `StoreUnavailable`.
         """
         letter = Letter.now(LetterKind.RESET, parse_email(address), locale=locale, at=now)
+        await self._guard.letter(email_key(letter.address), source.address)
         async with self._acts.begin(now) as act:
             await self._letters.post(act.tx, letter)
 
@@ -76,6 +83,7 @@ class Recovery:
             )
             notice = Letter.now(LetterKind.PASSWORD_CHANGED, link.address, locale=locale, at=now, user_id=user.id)
             await self._letters.post(act.tx, notice)
+        await self._doors.open(user)
 
     async def _owner(self, link: Link) -> User:
         user = None if link.user_id is None else await self._users.find(link.user_id)

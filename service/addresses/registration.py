@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from service.accounts.account import User
-from service.accounts.names import parse_email
+from service.accounts.names import email_key, parse_email
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
+from service.limits import Guard, Source
 from service.protocol.errors import NotOffered
 from service.revocation.acts import Act, Acts
 
@@ -61,6 +62,7 @@ class Registration:
         letters: Letters,
         links: LinkDesk,
         directory: AddsPeople,
+        guard: Guard,
         *,
         mode: RegistrationMode,
         roles: frozenset[str],
@@ -69,17 +71,21 @@ class Registration:
         self._letters = letters
         self._links = links
         self._directory = directory
+        self._guard = guard
         self.mode = mode
         self._roles = roles
 
-    async def ask(self, address: str, *, locale: str, now: datetime) -> None:
+    async def ask(self, address: str, *, source: Source, locale: str, now: datetime) -> None:
         """Have a letter written: with a link, or to somebody who has an account that they have one.
 
-        Raises `NotOffered` unless registration is open, `Invalid` for what is no address, `StoreUnavailable`.
+        Raises `NotOffered` unless registration is open, `Invalid` for what is no address, `TooManyAttempts`,
+        `StoreUnavailable`.
         """
         if self.mode is not RegistrationMode.OPEN:
             raise NotOffered
-        await self._post(Letter.now(LetterKind.REGISTER, parse_email(address), locale=locale, at=now), now)
+        letter = Letter.now(LetterKind.REGISTER, parse_email(address), locale=locale, at=now)
+        await self._guard.letter(email_key(letter.address), source.address)
+        await self._post(letter, now)
 
     async def invite(
         self, address: str, invitation: Invitation, *, locale: str, now: datetime, within: frozenset[str] | None = None

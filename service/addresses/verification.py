@@ -2,50 +2,55 @@
 
 from datetime import datetime
 
-from service.accounts.account import PasswordHashes, User, Users
+from service.accounts.account import User, Users
+from service.accounts.doors import AccountDoors
 from service.accounts.names import email_key, parse_email
-from service.accounts.passwords import normalize_password
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
-from service.protocol.errors import Conflict, DeadLink, Invalid, NotFound
+from service.limits import Guard, Source
+from service.protocol.errors import Conflict, DeadLink, NotFound
 from service.revocation.acts import Acts
 
 
 class Verification:
     """Has letters written, and follows their links."""
 
-    def __init__(self, acts: Acts, users: Users, letters: Letters, links: LinkDesk, hashes: PasswordHashes) -> None:
+    def __init__(
+        self, acts: Acts, users: Users, letters: Letters, links: LinkDesk, doors: AccountDoors, guard: Guard
+    ) -> None:
         self._acts = acts
         self._users = users
         self._letters = letters
         self._links = links
-        self._hashes = hashes
+        self._doors = doors
+        self._guard = guard
 
-    async def ask(self, user_id: str, *, locale: str, now: datetime) -> None:
-        """Have a letter written to the account's address. Raises `Conflict` when there is nothing to prove."""
+    async def ask(self, user_id: str, *, source: Source, locale: str, now: datetime) -> None:
+        """Have a letter written to the account's address. Raises `Conflict` when there is nothing to prove,
+        `TooManyAttempts`."""
         user = await self._get(user_id)
         if user.email is None or user.email_verified_at is not None:
             raise Conflict(public="There is no address to be proven.")
+        await self._guard.letter(email_key(user.email), source.address)
         await self._post(Letter.now(LetterKind.VERIFY, user.email, locale=locale, at=now, user_id=user.id), now)
 
-    async def ask_change(self, user_id: str, address: str, *, password: str, locale: str, now: datetime) -> None:
+    async def ask_change(
+        self, user_id: str, address: str, *, password: str, source: Source, locale: str, now: datetime
+    ) -> None:
         """The same as `propose`, for who knows the account's password. Raises `Invalid` for a wrong one."""
         parse_email(address)
-        user = await self._get(user_id)
-        verdict = await self._hashes.verify(normalize_password(password), user.password_hash)
-        if not verdict.right:
-            raise Invalid("current_password", "The current password is not right.", rule="wrong_password")
-        await self.propose(user_id, address, locale=locale, now=now)
+        await self._doors.confirm(await self._get(user_id), password)
+        await self.propose(user_id, address, source=source, locale=locale, now=now)
 
-    async def propose(self, user_id: str, address: str, *, locale: str, now: datetime) -> None:
+    async def propose(self, user_id: str, address: str, *, source: Source, locale: str, now: datetime) -> None:
         """Have a letter written to the new address of an account, whose owner has just proved to be it.
 
         Whether another account has the address is found out when the letter is sent, and told to its owner alone.
-        Raises `Invalid` for what is no address.
+        Raises `Invalid` for what is no address, `TooManyAttempts`.
         """
-        await self._post(
-            Letter.now(LetterKind.CHANGE, parse_email(address), locale=locale, at=now, user_id=user_id), now
-        )
+        letter = Letter.now(LetterKind.CHANGE, parse_email(address), locale=locale, at=now, user_id=user_id)
+        await self._guard.letter(email_key(letter.address), source.address)
+        await self._post(letter, now)
 
     async def look(self, secret: str, *, now: datetime) -> Link:
         """Which address a live link is about. Raises `DeadLink`."""

@@ -29,10 +29,11 @@ from service.web import (
     wellknown,
 )
 from service.web.address import AddressRule
-from service.web.cookies import Cookies
+from service.web.cookies import Cookies, DeviceCookie
 from service.web.edge import Edge, HotEndpoint
 from service.web.oauth import authorize, consent, device, logout, metadata, sign_in
 from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
+from service.web.oauth.form_body import SenderOf
 from service.web.oauth.introspect import IntrospectEndpoint
 from service.web.oauth.revoke import RevokeEndpoint
 from service.web.oauth.token import FormEndpoint
@@ -82,6 +83,7 @@ def _gate(settings: Settings, house: House) -> Gate:
     return Gate(
         resolver=house.resolver,
         cookies=Cookies(secure=settings.secure),
+        device=DeviceCookie(secure=settings.secure),
         address=AddressRule(settings.server.trusted_proxies),
         api_key_in_query=settings.api_keys.allow_in_query,
         origins=frozenset(origin.encode() for origin in (settings.public_url, *settings.server.cors_origins)),
@@ -126,11 +128,12 @@ def _describe(app: FastAPI, settings: Settings, house: House, gate: Gate) -> Non
 
 def _hot(rooms: Rooms, gate: Gate, *, secure: bool) -> dict[str, HotEndpoint]:
     """What is answered without router and dependencies, by its path."""
+    sender = SenderOf(gate.address)
     return {
         VERIFY_PATH: VerifyEndpoint(gate, secure=secure),
-        TOKEN: FormEndpoint(rooms.tokens, secure=secure),
-        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, secure=secure),
-        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, secure=secure),
-        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, secure=secure),
+        TOKEN: FormEndpoint(rooms.tokens, sender, secure=secure),
+        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, sender, secure=secure),
+        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, sender, secure=secure),
+        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, sender, secure=secure),
         USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory, secure=secure),
     }

@@ -118,6 +118,8 @@ def _rooms(made: Joinery) -> Rooms:
         recovery=made.recovery,
         registration=made.registration,
         verification=made.verification,
+        known_devices=made.known_devices,
+        links=made.program_guard(made.limits.links),
         sends_letters=made.settings.sends_letters,
         api_keys=made.api_keys,
         keyring=made.keyring,

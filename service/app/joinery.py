@@ -8,6 +8,7 @@ from gatepost.tokens import TokenReader
 from service import clock
 from service.access.catalogue import Catalogue
 from service.accounts.directory import Directory
+from service.accounts.doors import AccountDoors
 from service.accounts.own_profile import OwnProfile
 from service.accounts.passwords import PasswordPolicy, PasswordRules
 from service.accounts.sign_in import PasswordSignIn
@@ -19,6 +20,7 @@ from service.authorize.hints import Hints
 from service.clients.authentication import ClientAuthentication
 from service.clients.directory import DOCS_CLIENT_ID, ClientDirectory, docs_client
 from service.clients.registry import ClientRegistry
+from service.clients.secrets import ClientSecrets
 from service.codes.desk import CodeDesk
 from service.codes.device import DeviceDesk
 from service.codes.text import CodeMint, DeviceCodeMint
@@ -36,6 +38,7 @@ from service.grants.refresh_token import RefreshTokenGrant
 from service.grants.resources import ResourceRule
 from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
+from service.limits import Guard, KnownDevices, Meter, Policy, ProgramGuard
 from service.logout import LogoutDesk
 from service.revocation.acts import Acts
 from service.revocation.feed import RevocationFeed
@@ -95,6 +98,24 @@ class Joinery(Stores):
             now=clock.now,
         )
 
+    # Limits
+
+    @cached_property
+    def limits(self) -> Policy:
+        return Policy(**dict(self.settings.limits))
+
+    @cached_property
+    def guard(self) -> Guard:
+        return Guard(self.failures, self.limits)
+
+    def program_guard(self, meter: Meter) -> ProgramGuard:
+        """One that remembers for itself which doors are closed."""
+        return ProgramGuard(self.failures, meter)
+
+    @cached_property
+    def known_devices(self) -> KnownDevices:
+        return KnownDevices(self.mac_keys("known devices"))
+
     # People
 
     @cached_property
@@ -112,6 +133,7 @@ class Joinery(Stores):
             self.policy,
             self.catalogue,
             self.ending,
+            self.doors,
         )
 
     @cached_property
@@ -120,7 +142,11 @@ class Joinery(Stores):
 
     @cached_property
     def sign_in(self) -> PasswordSignIn:
-        return PasswordSignIn(self.users, self.passwords)
+        return PasswordSignIn(self.users, self.passwords, self.guard)
+
+    @cached_property
+    def doors(self) -> AccountDoors:
+        return AccountDoors(self.passwords, self.guard)
 
     @cached_property
     def links(self) -> LinkDesk:
@@ -128,7 +154,17 @@ class Joinery(Stores):
 
     @cached_property
     def recovery(self) -> Recovery:
-        return Recovery(self.acts, self.users, self.letters, self.links, self.passwords, self.policy, self.directory)
+        return Recovery(
+            self.acts,
+            self.users,
+            self.letters,
+            self.links,
+            self.passwords,
+            self.policy,
+            self.directory,
+            self.doors,
+            self.guard,
+        )
 
     @cached_property
     def registration(self) -> Registration:
@@ -138,13 +174,14 @@ class Joinery(Stores):
             self.letters,
             self.links,
             self.directory,
+            self.guard,
             mode=asked.registration,
             roles=frozenset(asked.registration_roles),
         )
 
     @cached_property
     def verification(self) -> Verification:
-        return Verification(self.acts, self.users, self.letters, self.links, self.passwords)
+        return Verification(self.acts, self.users, self.letters, self.links, self.doors, self.guard)
 
     @cached_property
     def api_keys(self) -> ApiKeyring:
@@ -173,7 +210,11 @@ class Joinery(Stores):
 
     @cached_property
     def client_authentication(self) -> ClientAuthentication:
-        return ClientAuthentication(self.client_directory, self.clients)
+        return ClientAuthentication(self.client_directory, self.client_secrets)
+
+    @cached_property
+    def client_secrets(self) -> ClientSecrets:
+        return ClientSecrets(self.clients, self.program_guard(self.limits.client))
 
     @cached_property
     def consents(self) -> ConsentBook:
@@ -277,8 +318,14 @@ class Joinery(Stores):
     @cached_property
     def resolver(self) -> Resolver:
         return Resolver(
-            ApiKeyCredential(self.stored_keys, self.feed, self.catalogue, self.used_keys),
-            BasicCredential(self.sign_in, self.clients, self.feed, self.catalogue),
+            ApiKeyCredential(
+                self.stored_keys,
+                self.feed,
+                self.catalogue,
+                self.used_keys,
+                self.program_guard(self.limits.api_keys),
+            ),
+            BasicCredential(self.sign_in, self.client_secrets, self.feed, self.catalogue),
             self.bearer,
         )
 
@@ -291,7 +338,7 @@ class Joinery(Stores):
     @cached_property
     def devices(self) -> DeviceDesk:
         mint = DeviceCodeMint(self.mac_keys("device codes"))
-        return DeviceDesk(self.device_requests, self.attempts("device"), mint, self.ending)
+        return DeviceDesk(self.device_requests, self.guard, mint, self.ending)
 
     @cached_property
     def hints(self) -> Hints:

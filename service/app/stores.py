@@ -13,9 +13,9 @@ from service.settings import Settings
 from service.signed_text import MacKey
 from service.storage.breached_file import BreachedFile
 from service.storage.redis import (
-    RedisAttempts,
     RedisCodes,
     RedisDeviceRequests,
+    RedisFailures,
     RedisLink,
     RedisRefreshFamilies,
     RedisRevocationEngine,
@@ -109,9 +109,9 @@ class Stores:
     def device_requests(self) -> RedisDeviceRequests:
         return RedisDeviceRequests(self.link, prefix=self._prefix)
 
-    def attempts(self, kind: str) -> RedisAttempts:
-        """Counters of guesses at one kind of secret."""
-        return RedisAttempts(self.link, kind=kind, prefix=self._prefix)
+    @cached_property
+    def failures(self) -> RedisFailures:
+        return RedisFailures(self.link, self.secrets[0].derive("names of counters"), prefix=self._prefix)
 
     @cached_property
     def passwords(self) -> Argon2Passwords:

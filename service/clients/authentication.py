@@ -1,12 +1,13 @@
 """Which client is calling, at the endpoints of OAuth (RFC 6749 §2.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from service.clients.client import Client
 from service.clients.metadata import NO_SECRET, SECRET_BASIC, SECRET_POST
+from service.clients.secrets import ClientSecrets
 from service.protocol.authorization import BasicPair, parse_authorization
 from service.protocol.errors import InvalidClient, InvalidRequest, NotAuthenticated
 from service.protocol.form import Form, parse_form_word
@@ -22,14 +23,12 @@ class KnownClients(Protocol):
         """The same from memory alone, and the same object until anything about the client has changed."""
 
 
-class Secrets(Protocol):
-    """Whether a secret is right."""
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a request, before anything is believed: its Authorization fields, and how to find out its address."""
 
-    async def authenticate(self, client_id: str, secret: str, *, now: datetime) -> Client:
-        """The active client of this id and secret. Raises `InvalidClient` for every reason alike."""
-
-    def recall(self, client_id: str, secret: str, *, now: datetime) -> Client | None:
-        """The same from memory alone; None says: ask `authenticate`."""
+    authorizations: Sequence[bytes] = field(repr=False)
+    address: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class _Presented:
 class ClientAuthentication:
     """Takes exactly one method of proof; at the token endpoint only the one that the client is registered for."""
 
-    def __init__(self, clients: KnownClients, secrets: Secrets) -> None:
+    def __init__(self, clients: KnownClients, secrets: ClientSecrets) -> None:
         self._clients = clients
         self._secrets = secrets
 
@@ -61,35 +60,35 @@ class ClientAuthentication:
             return False
         return self._clients.recall(proved.client.id) is proved.client
 
-    async def check(
-        self, form: Form, authorizations: Sequence[bytes], now: datetime, *, at_token_endpoint: bool = True
-    ) -> Client:
-        """The client behind a request; a public one has proved nothing. `authorizations` are its Authorization fields.
+    async def check(self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool = True) -> Client:
+        """The client behind a request; a public one has proved nothing.
 
         What a client registers is its method for the token endpoint (RFC 7591 §2); elsewhere it may send its secret in
         the other way too, as both are in the metadata (RFC 8414 §2).
 
         Raises `InvalidRequest` for two methods or two ids at once (§2.3), `InvalidClient` for every other reason alike,
-        `StoreUnavailable`.
+        `TooManyAttempts`, `StoreUnavailable`.
         """
-        presented = _presented(form, authorizations)
+        presented = _presented(form, sender.authorizations)
         if presented.method == NO_SECRET:
             client = await self._clients.find(presented.client_id)
             if client is None or client.confidential or not client.active:
                 raise InvalidClient(detail="unknown or disabled client, or one that has a secret")
         else:
-            client = await self._secrets.authenticate(presented.client_id, presented.secret, now=now)
+            client = await self._secrets.authenticate(
+                presented.client_id, presented.secret, address=sender.address, now=now
+            )
         return _registered_so(client, presented, at_token_endpoint)
 
     def recall(
-        self, form: Form, authorizations: Sequence[bytes], now: datetime, *, at_token_endpoint: bool = True
+        self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool = True
     ) -> ProvedClient | None:
         """The client, when it has a secret and `check` would answer from memory alone; None says: ask it. Raises
-        `InvalidRequest`, `InvalidClient`."""
-        presented = _presented(form, authorizations)
+        `InvalidRequest`, `InvalidClient`, `TooManyAttempts`."""
+        presented = _presented(form, sender.authorizations)
         if presented.method == NO_SECRET:
             return None
-        client = self._secrets.recall(presented.client_id, presented.secret, now=now)
+        client = self._secrets.recall(presented.client_id, presented.secret, address=sender.address, now=now)
         if client is None:
             return None
         ends = [secret.expires_at for secret in client.secrets if secret.expires_at is not None]

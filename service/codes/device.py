@@ -1,10 +1,10 @@
 """Signing in on a device without a keyboard: its code, the code that the person types, and the asking (RFC 8628)."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Protocol
 
 import structlog
@@ -13,6 +13,7 @@ from service.codes.desk import REMEMBERED, EndsSessions
 from service.codes.grant import AuthorizationGrant
 from service.codes.text import DeviceCode, DeviceCodeMint
 from service.identifiers import new_id
+from service.limits import Guard
 from service.protocol.errors import (
     AccessDenied,
     AuthorizationPending,
@@ -20,14 +21,13 @@ from service.protocol.errors import (
     ExpiredToken,
     InvalidGrant,
     InvalidScope,
+    NotFound,
     SlowDown,
     StoreUnavailable,
-    TooManyAttempts,
 )
 
 LIFE = timedelta(minutes=15)
 INTERVAL = timedelta(seconds=5)
-ATTEMPTS, ATTEMPTS_WINDOW = 10, timedelta(minutes=1)
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _LENGTH = 8
 _DRAWS = 5
@@ -97,22 +97,12 @@ class DeviceRequests(Protocol):
         """Whether anybody asked after the grant was given out, or the mark of that has been lost."""
 
 
-class Attempts(Protocol):
-    """Counters of guesses, in the engine."""
-
-    async def spend(self, place: str, *, window: timedelta) -> tuple[int, timedelta]:
-        """Count one more in this window; how many that makes, and how much of the window is left."""
-
-    async def give_back(self, place: str) -> None:
-        """It was no guess."""
-
-
 class DeviceDesk:
     """Begins requests of devices, lets people decide them, and answers devices that ask."""
 
-    def __init__(self, requests: DeviceRequests, attempts: Attempts, mint: DeviceCodeMint, ending: EndsSessions):
+    def __init__(self, requests: DeviceRequests, guard: Guard, mint: DeviceCodeMint, ending: EndsSessions):
         self._requests = requests
-        self._attempts = attempts
+        self._guard = guard
         self._mint = mint
         self._ending = ending
 
@@ -129,18 +119,16 @@ class DeviceDesk:
     async def find(self, user_code: str, *, address: str) -> DeviceRequest | None:
         """The request of a user code as a person typed it: case, dashes and spaces do not matter.
 
-        Wrong ones count against the network of `address`: raises `TooManyAttempts` past ten a minute (RFC 8628 §5.1),
-        and `StoreUnavailable`.
+        Wrong ones count against the network of `address` (RFC 8628 §5.1): raises `TooManyAttempts`, `StoreUnavailable`.
         """
-        place = _network(address)
-        count, left = await self._attempts.spend(place, window=ATTEMPTS_WINDOW)
-        if count > ATTEMPTS:
-            raise TooManyAttempts(retry_after=left, detail=f"user codes guessed from {place}")
         typed = parse_user_code(user_code)
-        request = None if typed is None else await self._requests.find(typed, life=LIFE)
-        if request is not None:
-            await self._attempts.give_back(place)
-        return request
+        with suppress(NotFound):
+            async with self._guard.user_code(address):
+                request = None if typed is None else await self._requests.find(typed, life=LIFE)
+                if request is None:
+                    raise NotFound
+                return request
+        return None
 
     async def approve(self, request: DeviceRequest, grant: AuthorizationGrant) -> None:
         """The person's yes. Client, audience and session are the request's whatever `grant` says of them.
@@ -221,15 +209,3 @@ def parse_user_code(text: str) -> str | None:
 def format_user_code(user_code: str) -> str:
     """A user code as devices and pages show it."""
     return f"{user_code[:4]}-{user_code[4:]}"
-
-
-def _network(address: str) -> str:
-    """What counts as one place: an address of IPv4, a /64 of IPv6, which is what one household has."""
-    try:
-        place = ip_address(address)
-    except ValueError:
-        return address
-    mapped = getattr(place, "ipv4_mapped", None)
-    if place.version == 4 or mapped is not None:
-        return str(mapped or place)
-    return str(ip_address(int(place) >> 64 << 64))

@@ -11,6 +11,7 @@ from service.access.catalogue import Catalogue
 from service.api_keys.key import ApiKey, ApiKeys
 from service.api_keys.text import PresentedKey, parse_api_key
 from service.credentials.remembered import RememberedCredentials, Standing
+from service.limits import ProgramGuard
 from service.protocol.errors import InvalidToken
 from service.revocation.feed import RevocationFeed
 from service.sessions.write_behind import WriteBehind
@@ -21,35 +22,45 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 class ApiKeyCredential:
     """Turns a presented API key into its owner, with the scopes that both the key and the owner have."""
 
-    def __init__(self, keys: ApiKeys, feed: RevocationFeed, catalogue: Catalogue, used: WriteBehind[datetime]) -> None:
+    def __init__(
+        self,
+        keys: ApiKeys,
+        feed: RevocationFeed,
+        catalogue: Catalogue,
+        used: WriteBehind[datetime],
+        guard: ProgramGuard,
+    ) -> None:
         self._keys = keys
         self._revoked = feed.revoked
         self._catalogue = catalogue
         self._used = used
+        self._guard = guard
         self._remembered = RememberedCredentials(feed)
 
     async def check(self, text: str, *, address: Callable[[], str], now: datetime) -> Principal:
-        """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable`."""
+        """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable`; `TooManyAttempts` for keys that
+        were never seen here, when too many wrong ones came from their network."""
         presented = parse_api_key(text)
         digest = presented.id.encode() + presented.digest
         standing = self._remembered.find(digest, now=now)
         if standing is None:
-            standing = await self._read(presented, now)
+            if self._remembered.was_good(digest) is None:
+                self._guard.check("", address, now=now)
+            standing = await self._read(presented, address, now)
             self._remembered.keep(digest, standing, now=now)
         if standing.networks and not _within(address(), standing.networks):
             raise InvalidToken(detail="API key used from another network")
         self._used.put(presented.id, now)
         return standing.principal
 
-    async def _read(self, presented: PresentedKey, now: datetime) -> Standing:
+    async def _read(self, presented: PresentedKey, address: Callable[[], str], now: datetime) -> Standing:
         version, secret = self._revoked.version, self._revoked.secret_epoch(presented.id)
         found = await self._keys.find_with_owner(presented.id)
-        if found is None:
-            raise InvalidToken(detail="unknown API key")
+        until = None if found is None else _right_until(found[0], presented.digest)
+        if found is None or until is None:
+            await self._guard.failed("", address, now=now)
+            raise InvalidToken(detail="unknown API key" if found is None else "wrong secret of an API key")
         key, owner = found
-        until = _right_until(key, presented.digest)
-        if until is None:
-            raise InvalidToken(detail="wrong secret of an API key")
         if key.revoked_at is not None or now >= until or not owner.active:
             raise InvalidToken(detail="API key is revoked or expired, or its owner is disabled")
         principal = Principal(

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gatepost.principal import Principal
@@ -9,8 +10,9 @@ from gatepost.revocation import RevocationKind
 from service.access.catalogue import Catalogue
 from service.accounts.sign_in import PasswordSignIn
 from service.clients.client import CLIENT_ID_PREFIX
-from service.clients.registry import ClientRegistry
+from service.clients.secrets import ClientSecrets
 from service.credentials.remembered import RememberedCredentials, Standing
+from service.limits import KnownDevice, Source
 from service.protocol.authorization import BasicPair
 from service.protocol.errors import InvalidClient, InvalidLogin
 from service.revocation.feed import RevocationFeed
@@ -26,28 +28,36 @@ class BasicCredential:
     """
 
     def __init__(
-        self, sign_in: PasswordSignIn, clients: ClientRegistry, feed: RevocationFeed, catalogue: Catalogue
+        self, sign_in: PasswordSignIn, secrets_: ClientSecrets, feed: RevocationFeed, catalogue: Catalogue
     ) -> None:
         self._sign_in = sign_in
-        self._clients = clients
+        self._secrets = secrets_
         self._revoked = feed.revoked
         self._catalogue = catalogue
         self._key = secrets.token_bytes(32)
         self._remembered = RememberedCredentials(feed)
 
-    async def check(self, pair: BasicPair, *, now: datetime) -> Principal:
-        """The caller. Raises `InvalidLogin` for every reason alike, `TooBusy`, `StoreUnavailable`."""
+    async def check(self, pair: BasicPair, *, address: Callable[[], str], now: datetime) -> Principal:
+        """The caller. Raises `InvalidLogin` for every reason alike, `TooManyAttempts`, `TooBusy`, `StoreUnavailable`.
+
+        A pair that was good here before counts as a known device: strangers' failures do not stop who polls with it.
+        """
         digest = hmac.digest(self._key, f"{pair.user_id}:{pair.password}".encode(), "sha256")
         standing = self._remembered.find(digest, now=now)
         if standing is None:
             is_client = pair.user_id.startswith(CLIENT_ID_PREFIX)
-            standing = await (self._check_client(pair, now) if is_client else self._check_person(pair))
+            if is_client:
+                standing = await self._check_client(pair, address, now)
+            else:
+                subject = self._remembered.was_good(digest)
+                known = () if subject is None else (KnownDevice(subject, f"basic {digest.hex()}"),)
+                standing = await self._check_person(pair, Source(address(), known))
             self._remembered.keep(digest, standing, now=now)
         return standing.principal
 
-    async def _check_person(self, pair: BasicPair) -> Standing:
+    async def _check_person(self, pair: BasicPair, source: Source) -> Standing:
         version = self._revoked.version
-        user = await self._sign_in.check(pair.user_id, pair.password)
+        user = await self._sign_in.check(pair.user_id, pair.password, source=source)
         principal = Principal(
             subject=user.id,
             kind="user",
@@ -57,10 +67,10 @@ class BasicCredential:
         )
         return Standing(principal, RevocationKind.USER, user.id, user.id, user.epoch, user.epoch, version, _FAR)
 
-    async def _check_client(self, pair: BasicPair, now: datetime) -> Standing:
+    async def _check_client(self, pair: BasicPair, address: Callable[[], str], now: datetime) -> Standing:
         version, secret = self._revoked.version, self._revoked.secret_epoch(pair.user_id)
         try:
-            client = await self._clients.authenticate(pair.user_id, pair.password, now=now)
+            client = await self._secrets.authenticate(pair.user_id, pair.password, address=address, now=now)
         except InvalidClient as refusal:
             raise InvalidLogin(detail=refusal.detail) from None
         principal = Principal(

@@ -39,6 +39,7 @@ class RememberedCredentials:
         self._feed = feed
         self._revoked = feed.revoked
         self._known: OrderedDict[bytes, Standing] = OrderedDict()
+        self._were_good: OrderedDict[bytes, str] = OrderedDict()
 
     def find(self, digest: bytes, *, now: datetime) -> Standing | None:
         """What was found good less than a minute ago and is untouched by any revocation since."""
@@ -55,8 +56,15 @@ class RememberedCredentials:
         if self._touched(standing):
             return
         self._known[digest] = replace(standing, until=min(standing.until, now + _LIFE))
-        if len(self._known) > _BOUND:
-            self._known.popitem(last=False)
+        self._were_good[digest] = standing.principal.subject
+        for memory in (self._known, self._were_good):
+            if len(memory) > _BOUND:
+                memory.popitem(last=False)
+
+    def was_good(self, digest: bytes) -> str | None:
+        """Whose credential this was when it was last found good here, however long ago. It proves nothing now; it tells
+        who has been here before from a stranger."""
+        return self._were_good.get(digest)
 
     def _touched(self, standing: Standing) -> bool:
         revoked = self._revoked

@@ -39,14 +39,14 @@ class Resolver:
         """The caller.
 
         Raises `InvalidRequest` for two credentials (RFC 6750 §2), `NotAuthenticated` for none, `InvalidToken` and
-        `InvalidLogin` for a bad one, `StoreUnavailable`, `TooBusy`.
+        `InvalidLogin` for a bad one, `TooManyAttempts`, `StoreUnavailable`, `TooBusy`.
         """
         if len(presented.authorizations) + len(presented.api_keys) + len(presented.cookies) > 1:
             raise InvalidRequest(public="Send one credential, not several.")
         if presented.authorizations:
             sent = parse_authorization(presented.authorizations[0])
             if isinstance(sent, BasicPair):
-                return await self._basic.check(sent, now=now)
+                return await self._basic.check(sent, address=address, now=now)
             if sent.text.startswith(API_KEY_PREFIX):
                 return await self._api_key.check(sent.text, address=address, now=now)
             return await self._bearer.check(sent.text, scheme="bearer", now=now)

@@ -1,10 +1,10 @@
 """A device without a keyboard: it begins a request, and asks until the person has decided (RFC 8628)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from service.access.catalogue import OPENID
-from service.clients.authentication import ClientAuthentication
+from service.clients.authentication import ClientAuthentication, Sender
 from service.clients.metadata import DEVICE_CODE, REFRESH_TOKEN
 from service.codes.device import DeviceDesk
 from service.grants.person import PersonTokens
@@ -50,13 +50,13 @@ class DeviceAuthorization:
         self._resources = resources
         self._page = page
 
-    async def answer(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object]:
+    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> Mapping[str, object]:
         """The members of the answer (§3.2). The same is held against the client as for the code grant.
 
         Raises `UnauthorizedClient`, `InvalidScope`, `InvalidTarget`, `StoreUnavailable`, and as
         `ClientAuthentication.check`.
         """
-        client = await self._authentication.check(form, authorizations, now)
+        client = await self._authentication.check(form, sender, now)
         if DEVICE_CODE not in client.metadata.grant_types:
             raise UnauthorizedClient(detail=f"{client.id} is not registered for the device grant")
         asked = asked_scopes(form)
@@ -74,5 +74,5 @@ class DeviceAuthorization:
             "interval": int(start.interval.total_seconds()),
         }
 
-    def prepare(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> None:
+    def prepare(self, form: Form, sender: Sender, *, now: datetime) -> None:
         """Nothing: each answer is a new request that is kept."""

@@ -1,9 +1,9 @@
 """The phases that every token request goes through, so that no grant can forget one (RFC 6749 §3.2)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from service.clients.authentication import ClientAuthentication, ProvedClient
+from service.clients.authentication import ClientAuthentication, ProvedClient, Sender
 from service.clients.client import Client
 from service.grants.client_credentials import ClientCredentialsGrant
 from service.grants.request import Grant, TokenRequest, unrepeated
@@ -31,24 +31,24 @@ class TokenEndpoint:
         """Every parameter that means something here; others are ignored (RFC 6749 §3.2)."""
         return frozenset(_SHARED).union(*(grant.parameters for grant in self._grants.values()))
 
-    async def answer(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object]:
-        """The members of a successful answer. `authorizations` are the values of the Authorization field.
+    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> Mapping[str, object]:
+        """The members of a successful answer.
 
         Raises the refusals of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 8707 §2, and `StoreUnavailable`.
         """
         grant = self._grants.get(form.get("grant_type"))
         if grant is None:
             raise UnsupportedGrantType
-        client = await self._authentication.check(form, authorizations, now)
+        client = await self._authentication.check(form, sender, now)
         return (await grant.redeem(_request(grant, client, form, now))).document()
 
-    def prepare(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> "PreparedAnswer | None":
+    def prepare(self, form: Form, sender: Sender, *, now: datetime) -> "PreparedAnswer | None":
         """What answers this request now and whenever it comes again: that of a client which is remembered and calls as
         itself. None says: ask `answer`. Raises as it does."""
         grant = self._grants.get(form.find("grant_type") or "")
         if not isinstance(grant, ClientCredentialsGrant):
             return None
-        proved = self._authentication.recall(form, authorizations, now)
+        proved = self._authentication.recall(form, sender, now)
         if proved is None:
             return None
         draft = grant.draft(_request(grant, proved.client, form, now))

@@ -222,7 +222,7 @@ class TooBusy(Delayed):
 class TooManyAttempts(Delayed):
     """More wrong guesses came from one place than a person makes."""
 
-    code, public = "too_many_attempts", "Too many attempts. Try again shortly."
+    code, public = "too_many_attempts", "Too many attempts. Try again later."
 
 
 class StoreUnavailable(Delayed):

@@ -139,6 +139,41 @@ class MailSettings(Group):
     )
 
 
+class LimitSettings(Group):
+    """Limits on guessing: docs/limits.md."""
+
+    close_after: int = Field(
+        5, ge=1, le=100, description="Failures by strangers that close an account to them; by one device, to it."
+    )
+    stop_after: int = Field(
+        50, ge=1, le=100, description="Failures in a row that keep it closed until a new password is set."
+    )
+    slow_after: int = Field(3, ge=1, le=100, description="Failures of one network at one account that slow it there.")
+    network_failures: int = Field(
+        50, ge=1, description="Failures of one network at all accounts, keys or links that slow it."
+    )
+    program_failures: int = Field(
+        10, ge=1, description="Wrong secrets of one client, or device codes, from one network that slow it."
+    )
+    letters_to_address: int = Field(5, ge=1, description="Letters that may be asked for to one address in a row.")
+    letters_from_network: int = Field(20, ge=1, description="Letters that may be asked for from one network in a row.")
+    network_pace: Span = Field(
+        timedelta(seconds=36), ge=timedelta(0), description="One failure of a network is forgotten this often."
+    )
+    first_closure: Span = Field(
+        timedelta(minutes=1),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=15),
+        description="How long an account closes at first; twice as long each time after.",
+    )
+    longest_closure: Span = Field(
+        timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=15),
+        description="How long anything stays closed at most, but for what has stopped.",
+    )
+
+
 class LogSettings(Group):
     """Logs."""
 
@@ -180,6 +215,7 @@ class Settings(Group):
     browser: BrowserSettings = BrowserSettings()
     accounts: AccountSettings = AccountSettings()
     mail: MailSettings = MailSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="before")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from service import clock
 from service.addresses import RegistrationMode
 from service.protocol.errors import Conflict, DeadLink, Invalid, NotOffered
-from service.web.addresses import offered
+from service.web.addresses import behind_link, offered
 from service.web.oauth.flow import Here, see_other
 from service.web.pages import PageRoute, locale_of
 from service.web.pages.address import (
@@ -47,7 +47,12 @@ async def forgot(here: Here) -> Response:
     sent = await read_form(here.request, ("csrf", "email"))
     here.browsers.check_csrf(here.browser, sent["csrf"], FORGOT.name)
     try:
-        await here.house.recovery.ask(sent["email"].strip(), locale=locale_of(here.request).tag, now=here.now)
+        await here.house.recovery.ask(
+            sent["email"].strip(),
+            source=here.source,
+            locale=locale_of(here.request).tag,
+            now=here.now,
+        )
     except Invalid as mistake:
         return _ask(here, FORGOT, mistake, sent)
     return see_other(f"{FORGOT.action}/sent")
@@ -65,7 +70,12 @@ async def register(here: Here) -> Response:
     sent = await read_form(here.request, ("csrf", "email"))
     here.browsers.check_csrf(here.browser, sent["csrf"], REGISTER.name)
     try:
-        await here.house.registration.ask(sent["email"].strip(), locale=locale_of(here.request).tag, now=here.now)
+        await here.house.registration.ask(
+            sent["email"].strip(),
+            source=here.source,
+            locale=locale_of(here.request).tag,
+            now=here.now,
+        )
     except Invalid as mistake:
         return _ask(here, REGISTER, mistake, sent)
     return see_other(f"{REGISTER.action}/sent")
@@ -78,14 +88,14 @@ async def show_sent(request: Request) -> Response:
     return done_page("sent", locale=locale_of(request))
 
 
-@router.get(RESET.action, dependencies=[public])
+@router.get(RESET.action, dependencies=[public, behind_link])
 async def show_reset(request: Request, house: House, token: str = "") -> Response:
     """Ask for the new password, when the link is live."""
     user = await house.recovery.look(token, now=clock.now())
     return _behind_link(request, house, RESET, token, username=user.username)
 
 
-@router.post(RESET.action, dependencies=[public])
+@router.post(RESET.action, dependencies=[public, behind_link])
 async def reset(request: Request, house: House) -> Response:
     """Set it."""
     sent = await read_form(request, ("token", *RESET.names))
@@ -105,14 +115,14 @@ async def show_reset_done(request: Request) -> Response:
     return done_page("reset_done", locale=locale_of(request), leads_to=_SIGN_IN)
 
 
-@router.get(COMPLETE.action, dependencies=[public])
+@router.get(COMPLETE.action, dependencies=[public, behind_link])
 async def show_complete(request: Request, house: House, token: str = "") -> Response:
     """Ask for name and password, when the link is live."""
     link = await house.registration.look(token, now=clock.now())
     return _behind_link(request, house, COMPLETE, token, address=link.address)
 
 
-@router.post(COMPLETE.action, dependencies=[public])
+@router.post(COMPLETE.action, dependencies=[public, behind_link])
 async def complete(request: Request, house: House) -> Response:
     """Make the account."""
     sent = await read_form(request, ("token", *COMPLETE.names))
@@ -135,14 +145,14 @@ async def show_complete_done(request: Request) -> Response:
     return done_page("complete_done", locale=locale_of(request), leads_to=_SIGN_IN)
 
 
-@router.get(CONFIRM.action, dependencies=[public])
+@router.get(CONFIRM.action, dependencies=[public, behind_link])
 async def show_confirm(request: Request, house: House, token: str = "") -> Response:
     """Ask whether the address is meant, when the link is live."""
     link = await house.verification.look(token, now=clock.now())
     return _behind_link(request, house, CONFIRM, token, address=link.address)
 
 
-@router.post(CONFIRM.action, dependencies=[public])
+@router.post(CONFIRM.action, dependencies=[public, behind_link])
 async def confirm(request: Request, house: House) -> Response:
     """It is."""
     sent = await read_form(request, ("token",))

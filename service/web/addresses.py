@@ -3,6 +3,7 @@
 Every answer to a mere request for a letter is the same 202: whether an address is known is told to its owner alone.
 """
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,10 +12,11 @@ from pydantic import Field
 from gatepost.principal import Principal
 from service import clock
 from service.addresses import Invitation
-from service.protocol.errors import NotOffered
+from service.limits import Source
+from service.protocol.errors import DeadLink, NotOffered
 from service.web.pages import locale_of
 from service.web.rooms import House, Rooms
-from service.web.security import SESSION, Route, require
+from service.web.security import SESSION, Gate, Route, require
 from service.web.security import public as open_to_all
 from service.web.shapes import Asked, LongText, Scopes, Shown
 
@@ -28,6 +30,26 @@ def offered(request: Request) -> None:
     rooms: Rooms = request.app.state.rooms
     if not rooms.sends_letters:
         raise NotOffered
+
+
+def source_of(request: Request) -> Source:
+    """From where a request comes."""
+    gate: Gate = request.app.state.gate
+    return Source(gate.address.of(request.scope))
+
+
+async def _counted(request: Request, house: House) -> AsyncIterator[None]:
+    now = clock.now()
+    house.links.check("", lambda: source_of(request).address, now=now)
+    try:
+        yield
+    except DeadLink:
+        await house.links.failed("", lambda: source_of(request).address, now=now)
+        raise
+
+
+behind_link = Depends(_counted)
+"""The dependency of a route that takes the secret of a link: dead ones are counted by the network they come from."""
 
 
 router = APIRouter(route_class=Route, dependencies=[Depends(offered)])
@@ -89,14 +111,14 @@ class Invited(Asked):
     summary="Ask for an account",
     dependencies=[open_to_all],
     status_code=202,
-    responses={404: {}},
+    responses={404: {}, 429: {}},
 )
 async def register(body: Wanted, request: Request, house: House) -> Response:
     """Writes a letter to the address. Its link leads to choosing name and password, here by `/auth/register/complete`.
 
     404 unless registration is open.
     """
-    await house.registration.ask(body.email, locale=locale_of(request).tag, now=clock.now())
+    await house.registration.ask(body.email, source=source_of(request), locale=locale_of(request).tag, now=clock.now())
     return Response(status_code=202)
 
 
@@ -104,9 +126,9 @@ async def register(body: Wanted, request: Request, house: House) -> Response:
     "/auth/register/complete",
     tags=["Sign-in"],
     summary="Make the account behind a letter's link",
-    dependencies=[open_to_all],
+    dependencies=[open_to_all, behind_link],
     status_code=201,
-    responses={409: {}, 410: {}},
+    responses={409: {}, 410: {}, 429: {}},
 )
 async def complete_registration(body: Completion, house: House) -> Registered:
     """The address is proven by it. 409 for a name that is taken: the link stays good. 410 for a dead link."""
@@ -120,10 +142,11 @@ async def complete_registration(body: Completion, house: House) -> Registered:
     summary="Ask for a new password",
     dependencies=[open_to_all],
     status_code=202,
+    responses={429: {}},
 )
 async def forgot_password(body: Wanted, request: Request, house: House) -> Response:
     """Writes a letter to the address, if it has an account."""
-    await house.recovery.ask(body.email, locale=locale_of(request).tag, now=clock.now())
+    await house.recovery.ask(body.email, source=source_of(request), locale=locale_of(request).tag, now=clock.now())
     return Response(status_code=202)
 
 
@@ -131,9 +154,9 @@ async def forgot_password(body: Wanted, request: Request, house: House) -> Respo
     "/auth/password/reset",
     tags=["Sign-in"],
     summary="Set a new password by a letter's link",
-    dependencies=[open_to_all],
+    dependencies=[open_to_all, behind_link],
     status_code=204,
-    responses={410: {}},
+    responses={410: {}, 429: {}},
 )
 async def reset_password(body: Reset, request: Request, house: House) -> None:
     """Ends every session of the account, and proves its address. 410 for a dead link."""
@@ -144,9 +167,9 @@ async def reset_password(body: Reset, request: Request, house: House) -> None:
     "/auth/email/confirm",
     tags=["Sign-in"],
     summary="Confirm an address by a letter's link",
-    dependencies=[open_to_all],
+    dependencies=[open_to_all, behind_link],
     status_code=204,
-    responses={409: {}, 410: {}},
+    responses={409: {}, 410: {}, 429: {}},
 )
 async def confirm_email(body: Confirmation, request: Request, house: House) -> None:
     """The address of the link is the account's from now on. 410 for a dead link."""
@@ -165,6 +188,7 @@ async def change_email(
         caller.subject,
         body.email,
         password=body.current_password,
+        source=source_of(request),
         locale=locale_of(request).tag,
         now=clock.now(),
     )
@@ -182,7 +206,9 @@ async def verify_email(
     request: Request, house: House, caller: Annotated[Principal, require("account:write", schemes=SESSION)]
 ) -> Response:
     """Writes a letter to your address. 409 when there is none, or it is confirmed already."""
-    await house.verification.ask(caller.subject, locale=locale_of(request).tag, now=clock.now())
+    await house.verification.ask(
+        caller.subject, source=source_of(request), locale=locale_of(request).tag, now=clock.now()
+    )
     return Response(status_code=202)
 
 

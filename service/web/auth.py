@@ -9,6 +9,7 @@ from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
 from service.clients.client import FIRST_PARTY
+from service.limits import Source
 from service.protocol.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidScope, Refusal
 from service.sessions.pairs import Device, TokenPair
 from service.web.rooms import House
@@ -32,6 +33,9 @@ class Login(Asked):
     password: Annotated[LongText, Field(examples=["a long and private sentence"])]
     scope: Annotated[
         str | None, Field(max_length=20_000, description="Space separated; everything you may do when left out.")
+    ] = None
+    device: Annotated[
+        LongText | None, Field(description="The `device` of the last answer on this device: see docs/limits.md.")
     ] = None
 
 
@@ -63,23 +67,36 @@ class Tokens(Shown):
     scope: str
 
 
+class SignedIn(Tokens):
+    """The tokens, and what this device is known by from now on: send it along at the next sign-in."""
+
+    device: str | None = None
+
+
 @router.post(
     "/login",
     summary="Sign in with user name or e-mail and password",
     dependencies=[public],
     response_model_exclude_none=True,
-    responses={401: {}, 403: {}},
+    responses={401: {}, 403: {}, 429: {}},
 )
-async def login(body: Login, request: Request, response: Response, house: House, mode: Mode = None) -> Tokens:
-    """Opens a session on this device. Every failure is the same 401, and costs the same."""
+async def login(body: Login, request: Request, response: Response, house: House, mode: Mode = None) -> SignedIn:
+    """Opens a session on this device. Every failure is the same 401, and costs the same; too many are a 429, whether
+    or not there is such an account. A device that has signed in before is not shut out by what others fail."""
     gate: Gate = request.app.state.gate
-    as_cookie = _as_cookie(request, mode)
+    as_cookie, now = _as_cookie(request, mode), clock.now()
     if as_cookie:
         gate.check_not_forged(request.scope)
-    user = await house.sign_in.check(body.username, body.password)
-    device = Device(request.headers.get("user-agent", ""), gate.address.of(request.scope))
-    pair = await house.pairs.open(user, asked=_asked(body.scope), amr=("pwd",), device=device, now=clock.now())
-    return _given(pair, response, gate if as_cookie else None)
+    before = gate.device.find(request.scope) if as_cookie else body.device or ""
+    source = Source(gate.address.of(request.scope), house.known_devices.read(before, now=now))
+    user = await house.sign_in.check(body.username, body.password, source=source)
+    device = Device(request.headers.get("user-agent", ""), source.address)
+    pair = await house.pairs.open(user, asked=_asked(body.scope), amr=("pwd",), device=device, now=now)
+    known = house.known_devices.remember(user.id, before, now=now)
+    if as_cookie:
+        gate.device.set(response, known)
+    given = _given(pair, response, gate if as_cookie else None)
+    return SignedIn(**given.model_dump(), device=None if as_cookie else known)
 
 
 @router.post(

@@ -1,9 +1,28 @@
-"""The two cookies of browser mode: an access token and a refresh token, out of reach of scripts."""
+"""The cookies of browser mode: an access token and a refresh token, out of reach of scripts; and a device's."""
 
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service.limits.known_devices import LIFE as DEVICE_LIFE
 from service.sessions.pairs import TokenPair
+
+
+class DeviceCookie:
+    """What a browser is known by as a device (`service/limits/known_devices.py`): it outlives every session."""
+
+    def __init__(self, *, secure: bool) -> None:
+        self._secure = secure
+        self.name = "__Host-gp_device" if secure else "gp_device"
+
+    def find(self, scope: Scope) -> str:
+        """Its text; empty when there is none, or several, of which one may be a sibling domain's."""
+        found = find_cookies(scope, self.name)
+        return found[0] if len(found) == 1 else ""
+
+    def set(self, response: Response, text: str) -> None:
+        """Give the browser its text."""
+        life = int(DEVICE_LIFE.total_seconds())
+        response.set_cookie(self.name, text, life, path="/", secure=self._secure, httponly=True, samesite="lax")
 
 
 class Cookies:

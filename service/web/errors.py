@@ -35,7 +35,7 @@ from service.protocol.errors import (
     Refusal,
     TooManyAttempts,
 )
-from service.web.oauth.errors import oauth_error, oauth_failure, speaks_oauth
+from service.web.oauth.errors import oauth_error, oauth_failure, retry_after, speaks_oauth
 from service.web.refusals import BodyTooLarge, CursorAhead, MethodNotAllowed, UnsupportedBody
 from service.web.security import GUARDED_BY, REALM, RESOURCE_METADATA, Door
 
@@ -131,7 +131,7 @@ def _public_sentence(refusal: Refusal) -> str:
 
 def _headers(scope: Scope, refusal: Refusal, status: HTTPStatus) -> list[tuple[str, str]]:
     if isinstance(refusal, Delayed):
-        return [("Retry-After", str(max(1, round(refusal.retry_after.total_seconds()))))]
+        return [("Retry-After", retry_after(refusal))]
     if isinstance(refusal, MethodNotAllowed):
         return [("Allow", refusal.allow)]
     if isinstance(refusal, InsufficientScope):

@@ -95,7 +95,7 @@ def _refusals(operation: Part, *, guarded: bool) -> set[int]:
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
     found = {int(status) for status in operation["responses"]} & REFUSALS.keys()
     if guarded:
-        found |= {400, 401, 403, 503}
+        found |= {400, 401, 403, 429, 503}
     if "requestBody" in operation:
         found |= {400, 413, 415, 422, 503}
     if "query" in places:

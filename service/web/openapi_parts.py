@@ -81,9 +81,14 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
     413: ("TooLarge", "The body is too large.", "body_too_large"),
     415: ("UnsupportedMediaType", "The body is not plain JSON.", "unsupported_media_type"),
     422: ("Unprocessable", "Some values are not valid.", "invalid_request"),
+    429: (
+        "TooManyRequests",
+        "Too much was tried or asked; `Retry-After` says when to come.",
+        "too_many_attempts",
+    ),
     503: ("Unavailable", "A store is away, or too much work is waiting.", "temporarily_unavailable"),
 }
-_REFUSAL_FIELDS = {401: _CHALLENGE, 503: _RETRY_AFTER}
+_REFUSAL_FIELDS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 
 
 def reference(status: int) -> Part:
@@ -188,7 +193,7 @@ def verify_operation(security: list[Part]) -> Part:
                 "example": "reports:read",
             }
         ],
-        "responses": {"200": passing, **{str(status): reference(status) for status in (400, 401, 403, 503)}},
+        "responses": {"200": passing, **{str(status): reference(status) for status in (400, 401, 403, 429, 503)}},
     }
 
 

@@ -22,6 +22,7 @@ from service.grants.device_code import DeviceAuthorization
 from service.grants.endpoint import TokenEndpoint
 from service.introspection import Introspection, TokenRevocation
 from service.keys.keyring import Keyring
+from service.limits import KnownDevices, ProgramGuard
 from service.logout import LogoutDesk
 from service.revocation.acts import Acts
 from service.revocation.entry import RevocationLedger
@@ -50,6 +51,8 @@ class Rooms:
     registration: Registration
     verification: Verification
     sends_letters: bool
+    known_devices: KnownDevices
+    links: ProgramGuard
     api_keys: ApiKeyring
     keyring: Keyring
     pairs: TokenPairs

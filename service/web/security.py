@@ -28,7 +28,7 @@ from service.credentials.resolver import Presented, Resolver
 from service.protocol.errors import CredentialNotAllowed, CsrfFailed, InsufficientScope
 from service.protocol.query import find_values
 from service.web.address import AddressRule
-from service.web.cookies import Cookies
+from service.web.cookies import Cookies, DeviceCookie
 from service.web.strict_body import StrictBodyRoute
 
 ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
@@ -48,6 +48,7 @@ class Gate:
 
     resolver: Resolver
     cookies: Cookies
+    device: DeviceCookie
     address: AddressRule
     api_key_in_query: bool
     origins: frozenset[bytes]

@@ -13,7 +13,7 @@ from service.accounts.change import UserChange
 from service.accounts.directory import SETUP_LINK_LIFE, Directory
 from service.app import House
 from service.protocol.errors import BeyondOwnScopes, Conflict, Invalid, InvalidLogin, InvalidToken, NotFound
-from tests.rooms import add_user, refresh, sign_in
+from tests.rooms import HERE, add_user, refresh, sign_in
 from tests.servers.gatepost import PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -148,16 +148,16 @@ async def test_a_changed_password_ends_every_session_but_the_one_that_asked(hous
     assert [session.id for session in living] == [kept.session_id]
     assert (await refresh(house, kept.refresh_token)).session_id == kept.session_id
     assert house.feed.revoked.has(RevocationKind.SESSION, other.session_id)
-    assert (await house.rooms.sign_in.check("alice", NEW)).id == alice.id
+    assert (await house.rooms.sign_in.check("alice", NEW, source=HERE)).id == alice.id
     with pytest.raises(InvalidLogin):
-        await house.rooms.sign_in.check("alice", PASSWORD)
+        await house.rooms.sign_in.check("alice", PASSWORD, source=HERE)
 
 
 async def test_a_password_set_by_an_administrator_ends_every_session(house: House, alice: User) -> None:
     pair = await sign_in(house, alice)
     await house.rooms.directory.set_password(alice.id, NEW, now=clock.now())
     assert house.feed.revoked.has(RevocationKind.SESSION, pair.session_id)
-    assert (await house.rooms.sign_in.check("alice", NEW)).id == alice.id
+    assert (await house.rooms.sign_in.check("alice", NEW, source=HERE)).id == alice.id
 
 
 @pytest.mark.parametrize(
@@ -191,16 +191,16 @@ async def test_of_two_racing_changes_of_a_password_one_is_made(house: House, oth
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "NoneType"]
     winner = outcomes.index(None)
-    assert (await house.rooms.sign_in.check("alice", f"{NEW} {winner}")).epoch == alice.epoch + 1
+    assert (await house.rooms.sign_in.check("alice", f"{NEW} {winner}", source=HERE)).epoch == alice.epoch + 1
 
 
 async def test_a_sign_in_that_was_under_way_when_the_password_changed_opens_nothing(house: House, alice: User) -> None:
-    checked = await house.rooms.sign_in.check("alice", PASSWORD)
+    checked = await house.rooms.sign_in.check("alice", PASSWORD, source=HERE)
     await house.rooms.directory.set_password(alice.id, NEW, now=clock.now())
     with pytest.raises(InvalidLogin):
         await sign_in(house, checked)
     assert await house.rooms.sessions.page(user_id=alice.id, after="", limit=9, now=clock.now()) == []
-    assert await sign_in(house, await house.rooms.sign_in.check("alice", NEW))
+    assert await sign_in(house, await house.rooms.sign_in.check("alice", NEW, source=HERE))
 
 
 async def test_a_setup_link_makes_one_administrator_until_its_end(directory: Directory) -> None:

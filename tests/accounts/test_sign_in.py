@@ -15,7 +15,7 @@ from service.accounts.account import User
 from service.app import House
 from service.protocol.errors import InvalidLogin, Refusal
 from service.settings import Settings
-from tests.rooms import add_user, counted
+from tests.rooms import HERE, add_user, counted
 from tests.servers.gatepost import PASSWORD
 from tests.servers.valkey import ValkeyServer
 
@@ -43,13 +43,13 @@ def hashes_made(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def refusal(house: House, login: str, password: str) -> Refusal:
     with pytest.raises(InvalidLogin) as refused:
-        await house.rooms.sign_in.check(login, password)
+        await house.rooms.sign_in.check(login, password, source=HERE)
     return refused.value
 
 
 async def test_a_person_signs_in_by_name_or_address_however_they_are_spelled(house: House, alice: User) -> None:
     for login in ("Alice", "alice", "ALICE", "alice@exämple.org", "ALICE@EXA\u0308MPLE.ORG"):
-        assert await house.rooms.sign_in.check(login, PASSWORD) == alice
+        assert await house.rooms.sign_in.check(login, PASSWORD, source=HERE) == alice
     for other in ("alice ", " alice", "\u0430lice", "alice\u200b", "alice@example.org", "%", "al_ce", ""):
         await refusal(house, other, PASSWORD)
 
@@ -61,7 +61,7 @@ async def test_both_spellings_of_one_password_are_right_and_blanks_are_kept(hous
         "alice", unicodedata.normalize("NFD", password), email=None, roles=(), scopes=(), now=clock.now()
     )
     for form in ("NFC", "NFD"):
-        assert await house.rooms.sign_in.check("alice", unicodedata.normalize(form, password)) == user
+        assert await house.rooms.sign_in.check("alice", unicodedata.normalize(form, password), source=HERE) == user
     await refusal(house, "alice", password.strip())
 
 
@@ -117,11 +117,11 @@ async def test_a_hash_of_another_scheme_is_replaced_at_the_next_sign_in(house: H
     user = await add_user(house, "alice", password_hash=_legacy())
     await refusal(house, "alice", PASSWORD + "x")
     assert (await house.rooms.directory.get(user.id)).password_hash == user.password_hash
-    await house.rooms.sign_in.check("alice", PASSWORD)
+    await house.rooms.sign_in.check("alice", PASSWORD, source=HERE)
     replaced = await house.rooms.directory.get(user.id)
     assert (replaced.password_hash or "").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert replaced.epoch == user.epoch
-    await house.rooms.sign_in.check("alice", PASSWORD)
+    await house.rooms.sign_in.check("alice", PASSWORD, source=HERE)
     assert await house.rooms.directory.get(user.id) == replaced
 
 
@@ -130,7 +130,7 @@ async def test_a_sign_in_stands_when_the_ledger_cannot_take_the_new_hash(house: 
     file = make_url(settings.database_url.get_secret_value()).database or ""
     with closing(sqlite3.connect(file, isolation_level=None)) as other_process:
         other_process.execute("BEGIN IMMEDIATE")
-        assert await house.rooms.sign_in.check("alice", PASSWORD) == user
+        assert await house.rooms.sign_in.check("alice", PASSWORD, source=HERE) == user
         other_process.execute("ROLLBACK")
     await asyncio.sleep(0.3)  # the thread of the connection that was given up comes to its end
     assert (await house.rooms.directory.get(user.id)).password_hash == user.password_hash
@@ -165,5 +165,5 @@ async def test_a_better_hash_never_undoes_a_racing_change_of_the_password(
             other_process.commit()
 
     after_the_check(change)
-    await house.rooms.sign_in.check("alice", PASSWORD)
+    await house.rooms.sign_in.check("alice", PASSWORD, source=HERE)
     assert (await house.rooms.directory.get(user.id)).password_hash == "changed"

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,7 +13,7 @@ from service.codes.device import Answer, DeviceRequest, Taken
 from service.codes.grant import AuthorizationGrant
 from service.codes.text import DeviceCode
 from service.protocol.errors import StoreUnavailable
-from service.storage.redis import RedisAttempts, RedisDeviceRequests, RedisLink
+from service.storage.redis import RedisDeviceRequests, RedisLink
 from tests.contracts.redis_ground import KEYS, MICROSECOND, PATIENT, connected, peek
 from tests.contracts.test_redis_codes import make_grant
 from tests.contracts.test_redis_garbage import put_garbage
@@ -191,37 +190,3 @@ async def test_garbage_in_place_of_a_request_gives_no_grant(
             assert not await store.decide(request_, grant_for(request_), life=LIFE)
             with suppress(StoreUnavailable):  # a 503: nobody is led anywhere
                 assert await store.find("BCDFGHJK", life=LIFE) is None
-
-
-@pytest.mark.spec("DEV-07")
-async def test_guesses_are_counted_by_place_and_forgotten_with_their_window(
-    link: RedisLink, redis_backend: str
-) -> None:
-    attempts, window = RedisAttempts(link, kind="device"), timedelta(minutes=1)
-    for number in range(1, 13):
-        count, left = await attempts.spend("192.0.2.7", window=window)
-        assert count == number
-        assert timedelta(seconds=55) < left <= window
-    await attempts.give_back("192.0.2.7")
-    assert (await attempts.spend("192.0.2.7", window=window))[0] == 12
-    assert (await attempts.spend("192.0.2.8", window=window))[0] == 1
-    with peek(redis_backend) as raw:
-        raw.delete(KEYS.attempts("device", "192.0.2.7"))
-    await attempts.give_back("192.0.2.7")
-    assert (await attempts.spend("192.0.2.7", window=window))[0] == 1
-
-
-async def test_racing_guesses_are_all_counted(link: RedisLink) -> None:
-    attempts = RedisAttempts(link, kind="device")
-    counts = await asyncio.gather(*(attempts.spend("::1", window=LIFE) for _ in range(64)))
-    assert sorted(count for count, _ in counts) == list(range(1, 65))
-
-
-async def test_garbage_in_place_of_a_counter_counts_from_one(link: RedisLink, redis_backend: str) -> None:
-    random, attempts = Random(7), RedisAttempts(link, kind="device")
-    key: Any = KEYS.attempts("device", "x")
-    with peek(redis_backend) as raw:
-        for _ in range(100):
-            put_garbage(raw, key, random)
-            count, _ = await attempts.spend("x", window=LIFE)
-            assert count >= 1

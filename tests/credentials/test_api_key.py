@@ -81,7 +81,8 @@ async def test_an_unknown_key_and_a_wrong_secret_are_refused_alike_at_one_look_u
     for key_id in (key.key.id, new_id()):
         with counted(house, valkey_server) as asked:
             await refused(house, NewApiKey(key.key, new_key_text(key_id)[0]))
-        assert (asked.sql, asked.redis) == (1, 0)
+        assert asked.sql == 1
+        assert asked.redis > 0, "a failure that was not counted"
 
 
 async def test_a_remembered_key_costs_no_look_up_for_a_minute(

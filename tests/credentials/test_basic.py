@@ -17,7 +17,7 @@ from service.clients.client import Client
 from service.clients.registry import ClientChange
 from service.protocol.authorization import BasicPair
 from service.protocol.errors import InvalidLogin, TooBusy
-from tests.rooms import add_user, counted, whoami
+from tests.rooms import HERE, add_user, counted, whoami
 from tests.servers.gatepost import PASSWORD
 from tests.servers.valkey import ValkeyServer
 
@@ -209,7 +209,7 @@ async def test_a_client_that_changes_while_its_secret_is_checked_is_not_remember
 ) -> None:
     client, secret = till
     basic = house.resolver._basic
-    standing = await basic._check_client(BasicPair(client.id, secret), clock.now())
+    standing = await basic._check_client(BasicPair(client.id, secret), lambda: HERE.address, clock.now())
     await other_house.rooms.clients.rotate_secret(client.id, overlap=timedelta(0), now=clock.now())
     await house.feed.reconcile()
     basic._remembered.keep(b"digest", standing, now=clock.now())

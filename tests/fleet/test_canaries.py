@@ -103,7 +103,7 @@ async def use_cookies(client: httpx2.AsyncClient) -> set[str]:
         answer = await browser.post("/auth/login?mode=cookie", headers=CSRF, json=body)
         assert answer.status_code == 200, answer.text
         given = set(answer.cookies.values())
-        assert len(given) == 2
+        assert len(given) == 3
         assert (await browser.post("/auth/refresh", headers=CSRF, json={})).status_code == 200
         given |= set(browser.cookies.values())
         assert (await browser.post("/auth/logout", headers=CSRF)).status_code == 204

@@ -109,6 +109,9 @@ PAGES: Mapping[str, Draw] = {
     "sign-in-wrong": lambda to, it: sign_in_page(
         it.text, it.text, locale=to, client_name=it.client, login_hint=it.account, error="wrong"
     ),
+    "sign-in-throttled": lambda to, it: sign_in_page(
+        it.text, it.text, locale=to, login_hint=it.account, error="throttled", ways={"/forgot-password": "forgot"}
+    ),
     "sign-in-busy": lambda to, it: sign_in_page(it.text, it.text, locale=to, login_hint=it.account, error="busy"),
     "sign-in-account": lambda to, it: sign_in_page(
         it.text, it.text, locale=to, client_name=it.client, account=it.account, redirect_uri=it.uri

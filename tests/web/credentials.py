@@ -14,6 +14,7 @@ from service.accounts.change import UserChange
 from service.api_keys.text import new_key_text
 from service.clients.registry import ClientChange
 from service.identifiers import new_id
+from tests.rooms import HERE
 from tests.servers.gatepost import PASSWORD
 from tests.web.running import Web, basic, bearer
 
@@ -66,7 +67,7 @@ async def make_credentials(web: Web) -> Credentials:
 
 async def _api_keys(made: Credentials) -> None:
     web, now = made.web, clock.now()
-    owner = (await web.rooms.sign_in.check(OWNER, PASSWORD)).id
+    owner = (await web.rooms.sign_in.check(OWNER, PASSWORD, source=HERE)).id
     options = {"within": frozenset(BUILT_IN), "networks": (), "now": now}
     keys = web.rooms.api_keys
     right = await keys.create(owner, "right", scopes=BUILT_IN, life=None, **options)

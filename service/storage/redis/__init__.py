@@ -6,15 +6,16 @@ what is kept there. Refuses to decide anything about sessions or revocation, and
 """
 
 from service.storage.redis.codes import RedisCodes
-from service.storage.redis.device_codes import RedisAttempts, RedisDeviceRequests
+from service.storage.redis.device_codes import RedisDeviceRequests
+from service.storage.redis.failures import RedisFailures
 from service.storage.redis.families import RedisRefreshFamilies
 from service.storage.redis.link import RedisLink, ServerFacts
 from service.storage.redis.revocation_engine import RedisRevocationEngine
 
 __all__ = [
-    "RedisAttempts",
     "RedisCodes",
     "RedisDeviceRequests",
+    "RedisFailures",
     "RedisLink",
     "RedisRefreshFamilies",
     "RedisRevocationEngine",

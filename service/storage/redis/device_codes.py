@@ -1,4 +1,4 @@
-"""Requests of devices in Redis, and the counters of guessed user codes. Each step is one Lua script on one slot."""
+"""Requests of devices in Redis. Each step is one Lua script on one slot."""
 
 import json
 from datetime import timedelta
@@ -10,7 +10,7 @@ from service.protocol.errors import StoreUnavailable
 from service.storage.redis.grants import pack_grant, unpack_grant
 from service.storage.redis.keyspace import PREFIX, Keyspace
 from service.storage.redis.link import RedisLink
-from service.storage.redis.scripts import DECIDE_DEVICE, KEEP_DEVICE, POLL_DEVICE, SPEND
+from service.storage.redis.scripts import DECIDE_DEVICE, KEEP_DEVICE, POLL_DEVICE
 from service.storage.redis.times import span_for_script
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -84,25 +84,3 @@ class RedisDeviceRequests:
 
     def _key(self, code: DeviceCode) -> str:
         return self._keys.device(code.session_id, code.nonce)
-
-
-class RedisAttempts:
-    """Implements `Attempts`: a counter for each place, gone when its window ends."""
-
-    def __init__(self, link: RedisLink, *, kind: str, prefix: str = PREFIX) -> None:
-        self._link = link
-        self._kind = kind
-        self._keys = Keyspace(prefix)
-
-    async def spend(self, place: str, *, window: timedelta) -> tuple[int, timedelta]:
-        """See `Attempts.spend`."""
-        key = self._keys.attempts(self._kind, place)
-        match await self._link.ask(key, SPEND.command((key,), 1, span_for_script(window))):
-            case [int(count), int(left)]:
-                return count, left * _MILLISECOND
-        raise StoreUnavailable("redis", detail="an answer that the script never gives")
-
-    async def give_back(self, place: str) -> None:
-        """See `Attempts.give_back`."""
-        key = self._keys.attempts(self._kind, place)
-        await self._link.ask(key, SPEND.command((key,), -1, 0))

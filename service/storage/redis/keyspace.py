@@ -9,7 +9,8 @@
 | `gp:{user}:ac:<session>:<nonce>` | hash: what an authorization code stands for; spent: a mark | a minute; spent: 10 |
 | `gp:{session}:dc:<nonce>` | hash: the request of a device | until its end, or 10 minutes after it was granted |
 | `gp:{user code}:uc` | string: which request the code leads to | as long as the request may be decided |
-| `gp:{place}:n:<kind>` | string: how often something was guessed from there | as long as its window |
+| `gp:{digest}:n:<digest>` | hash: failures of one kind in a row | until they are forgotten (service/limits/meter.py) |
+| `gp:failures` | string: shows that the counters were not lost | for ever |
 | `gp:revocations` | stream: revocations as they are acknowledged | the newest `STREAM_LENGTH`, about |
 
 Each lives `MARGIN` longer than it must, so that clocks which disagree by less than that lose nothing. The part in
@@ -32,7 +33,8 @@ Fields of a family. Times are whole microseconds since 1970, by the clock of Red
 
 Fields of a code: `p` the grant as JSON and `t` when it was kept; spent, in place of both: `x` taken, `r` somebody came
 again. Of a request: `c` client id, `p` `[[scopes], [audience]]`, `t` begun, `i` interval, `l` last asked, `s` one of
-`pending granted denied taken`, `u` who granted it, `g` the grant, `r` somebody asked again after it was taken.
+`pending granted denied taken`, `u` who granted it, `g` the grant, `r` somebody asked again after it was taken. Of
+failures: `n` how many, `t` until when some were forgiven, `u` closed until, `p` attempts under way, `q` since when.
 """
 
 from dataclasses import dataclass
@@ -81,9 +83,14 @@ class Keyspace:
         """Which request a user code leads to."""
         return f"{self.prefix}{{{_tag(user_code)}}}:uc"
 
-    def attempts(self, kind: str, place: str) -> str:
-        """How often something was guessed from one place."""
-        return f"{self.prefix}{{{_tag(place)}}}:n:{kind}"
+    def failures(self, who: str, where: str) -> str:
+        """The failures of one kind in a row; both names are digests."""
+        return f"{self.prefix}{{{who}}}:n:{where}"
+
+    @property
+    def failures_mark(self) -> str:
+        """Lies beside the counters of failures, and goes when they go."""
+        return f"{self.prefix}failures"
 
     def blacklist(self, owner: str, kind: RevocationKind, subject: str) -> str:
         """Present while the subject is revoked."""

@@ -47,10 +47,10 @@ TAKE_CODE = Script("take_code")
 KEEP_DEVICE = Script("keep_device")
 DECIDE_DEVICE = Script("decide_device")
 POLL_DEVICE = Script("poll_device")
-SPEND = Script("spend")
+ATTEMPT = Script("attempt")
 
 _ALL = (
     *(ROTATE, RESTORE, CLOSE, FIND, RAISE, APPEND),
-    *(KEEP_CODE, TAKE_CODE, KEEP_DEVICE, DECIDE_DEVICE, POLL_DEVICE, SPEND),
+    *(KEEP_CODE, TAKE_CODE, KEEP_DEVICE, DECIDE_DEVICE, POLL_DEVICE, ATTEMPT),
 )
 BY_DIGEST = {script.digest: script for script in _ALL}

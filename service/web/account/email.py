@@ -24,12 +24,14 @@ async def change_email(visit: RecentVisitor) -> Response:
     verification = visit.house.verification
     if sent["choice"] == "confirm":
         try:
-            await verification.ask(visit.user.id, locale=visit.locale.tag, now=visit.now)
+            await verification.ask(visit.user.id, source=visit.source, locale=visit.locale.tag, now=visit.now)
         except Conflict:  # it has been confirmed meanwhile: the page says so
             return visit.done(Place.EMAIL, "confirmed")
         return visit.done(Place.EMAIL, "asked")
     try:
-        await verification.propose(visit.user.id, sent["email"].strip(), locale=visit.locale.tag, now=visit.now)
+        await verification.propose(
+            visit.user.id, sent["email"].strip(), source=visit.source, locale=visit.locale.tag, now=visit.now
+        )
     except Invalid as mistake:
         return email_page(visit.frame(Place.EMAIL, mistake=mistake, typed=sent), visit.user)
     return visit.done(Place.EMAIL, "sent")

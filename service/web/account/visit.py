@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 
 from service.accounts.account import User
+from service.limits import Source
 from service.protocol.errors import CsrfFailed, Invalid
 from service.sessions.browser import BrowserSession
 from service.web.oauth.browser import Carried
@@ -54,6 +55,11 @@ class Visit:
         self.now = here.now
         self.locale = locale_of(here.request)
         self._here = here
+
+    @property
+    def source(self) -> Source:
+        """From where the person comes."""
+        return self._here.source
 
     async def read(self, *fields: str, about: str = "") -> dict[str, str]:
         """What this page's form has sent. `about` names the field whose value the form was shown for.

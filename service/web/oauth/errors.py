@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from math import ceil
 
 import structlog
 from starlette.responses import Response
@@ -57,6 +58,11 @@ def speaks_oauth(scope: Scope) -> bool:
     return scope.get("path") in ENDPOINTS
 
 
+def retry_after(refusal: Delayed) -> str:
+    """When it is worth trying again, in whole seconds (RFC 9110 §10.2.3): never too soon."""
+    return str(max(1, ceil(refusal.retry_after.total_seconds())))
+
+
 def oauth_error(scope: Scope, refusal: Refusal) -> Response:
     """The answer to a refusal: `error` and `error_description`, never cached.
 
@@ -67,7 +73,7 @@ def oauth_error(scope: Scope, refusal: Refusal) -> Response:
     _log.info("refused", code=refusal.code, status=int(status), detail=refusal.detail)
     headers: list[tuple[str, str]] = []
     if isinstance(refusal, Delayed):
-        headers.append(("Retry-After", str(max(1, round(refusal.retry_after.total_seconds())))))
+        headers.append(("Retry-After", retry_after(refusal)))
     elif isinstance(refusal, MethodNotAllowed):
         headers.append(("Allow", refusal.allow))
     elif isinstance(refusal, InvalidClient) and status is HTTPStatus.UNAUTHORIZED:

@@ -10,10 +10,12 @@ from starlette.responses import RedirectResponse
 
 from service import clock
 from service.authorize import AskConsent, AuthorizationRequest, Grant, SentBack, SignIn, Target, parse_parameters
+from service.limits import Source
 from service.sessions.pairs import Device
 from service.web.oauth.browser import Browser, Browsers, Carried
 from service.web.pages import form_post_page, locale_of
 from service.web.rooms import Rooms
+from service.web.security import Gate
 
 AUTHORIZE, RESUME, LOGOUT, SIGNED_OUT = "/oauth2/authorize", "/oauth2/resume", "/oauth2/logout", "/signed-out"
 SIGN_IN, CONSENT, DEVICE = "/sign-in", "/consent", "/device"
@@ -30,10 +32,27 @@ class Flow:
         self.now = clock.now()
 
     @property
+    def gate(self) -> Gate:
+        """What a browser's cookies and address are read by."""
+        gate: Gate = self.request.app.state.gate
+        return gate
+
+    @property
     def device(self) -> Device:
         """From where the browser comes."""
-        address = self.request.app.state.gate.address.of(self.request.scope)
-        return Device(self.request.headers.get("user-agent", ""), address)
+        return Device(self.request.headers.get("user-agent", ""), self.gate.address.of(self.request.scope))
+
+    @property
+    def source(self) -> Source:
+        """From where whoever is at it tries things, and which people have signed in there before."""
+        known = self.gate.device.find(self.request.scope)
+        return Source(self.device.address, self.house.known_devices.read(known, now=self.now))
+
+    def remember_device(self, response: Response, user_id: str) -> Response:
+        """The response, by which this browser is a known device of who has just signed in."""
+        before = self.gate.device.find(self.request.scope)
+        self.gate.device.set(response, self.house.known_devices.remember(user_id, before, now=self.now))
+        return response
 
     def shown(self, response: Response) -> Response:
         """The response, with the cookie that a new browser lacks."""

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 from starlette.types import Scope
 
+from service.clients.authentication import Sender
 from service.protocol.errors import InvalidRequest
 from service.protocol.form import Form, parse_form
+from service.web.address import AddressRule
 from service.web.edge import Rendered, Rendering
 from service.web.strict_body import check_content_type
 
@@ -34,6 +36,17 @@ def parse_body(scope: Scope, body: bytes) -> Form:
 def authorizations(scope: Scope) -> list[bytes]:
     """Every Authorization field."""
     return [value for name, value in scope["headers"] if name == b"authorization"]
+
+
+class SenderOf:
+    """Who sent a request, by this rule for addresses."""
+
+    def __init__(self, rule: AddressRule) -> None:
+        self._rule = rule
+
+    def __call__(self, scope: Scope) -> Sender:
+        """The sender; its address is worked out only when somebody asks."""
+        return Sender(authorizations(scope), lambda: self._rule.of(scope))
 
 
 class JsonAnswers:

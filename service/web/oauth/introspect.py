@@ -10,7 +10,7 @@ from service.clients.authentication import ClientAuthentication, ProvedClient
 from service.introspection import Introspection, shown
 from service.protocol.errors import InvalidClient
 from service.web.edge import Rendered
-from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body
+from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
 from service.web.oauth.recurring import RecurringRequests
 from service.web.once import OncePerObject
 
@@ -27,8 +27,11 @@ class IntrospectEndpoint:
 
     methods = ("POST",)
 
-    def __init__(self, clients: ClientAuthentication, introspection: Introspection, *, secure: bool) -> None:
+    def __init__(
+        self, clients: ClientAuthentication, introspection: Introspection, sender: SenderOf, *, secure: bool
+    ) -> None:
         self._clients = clients
+        self._sender = sender
         self._introspection = introspection
         self._render = JsonAnswers(secure=secure)
         self._recurring = RecurringRequests[_Asked]()
@@ -44,7 +47,7 @@ class IntrospectEndpoint:
             if known is not None:
                 return self._rendered(known)
         form = parse_body(scope, body)
-        client = self._clients.recall(form, authorizations(scope), now, at_token_endpoint=False)
+        client = self._clients.recall(form, self._sender(scope), now, at_token_endpoint=False)
         if client is None:  # `recall` knows only clients with a secret
             return None
         text = form.get("token")
@@ -60,7 +63,7 @@ class IntrospectEndpoint:
         A public client has proved nothing and is refused (§2.1: the endpoint must not help to scan for tokens).
         """
         form, now = parse_body(scope, body), clock.now()
-        client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
+        client = await self._clients.check(form, self._sender(scope), now, at_token_endpoint=False)
         if not client.confidential:
             raise InvalidClient(detail="a public client may not introspect")
         return self._render(await self._introspection.tell(form.get("token"), client=client, now=now))

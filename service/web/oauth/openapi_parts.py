@@ -26,6 +26,7 @@ _REFUSALS: dict[int, tuple[str, str, Part]] = {
     403: ("OAuthForbidden", "The token lacks a scope.", _CHALLENGE),
     413: ("OAuthTooLarge", "The body is too large.", {}),
     415: ("OAuthUnsupportedBody", "The body is not a plain form.", {}),
+    429: ("OAuthTooManyRequests", "Too many wrong secrets came from this address.", _RETRY_AFTER),
     503: ("OAuthUnavailable", "A store is away.", _RETRY_AFTER),
 }
 _TEXT: Part = {"type": "string"}
@@ -110,7 +111,7 @@ def _token() -> Part:
         "requestBody": form_body(fields, "grant_type"),
         "responses": {
             "200": _document("The tokens.", answered, "access_token", "token_type", "expires_in", "scope"),
-            **refusals(400, 401, 413, 415, 503),
+            **refusals(400, 401, 413, 415, 429, 503),
         },
     }
 
@@ -133,7 +134,7 @@ def _device_authorization() -> Part:
         "requestBody": form_body(_WISHES),
         "responses": {
             "200": _document("What to show to the person.", answered, *answered),
-            **refusals(400, 401, 413, 415, 503),
+            **refusals(400, 401, 413, 415, 429, 503),
         },
     }
 
@@ -171,7 +172,7 @@ def _introspect() -> Part:
         "requestBody": form_body(_TOKEN_FIELDS, "token"),
         "responses": {
             "200": _document("What the token says, or that it is not active.", words, "active"),
-            **refusals(400, 401, 413, 415, 503),
+            **refusals(400, 401, 413, 415, 429, 503),
         },
     }
 
@@ -185,7 +186,7 @@ def _revoke() -> Part:
         "operationId": "revoke",
         "security": [{"basic": []}, {}],
         "requestBody": form_body(_TOKEN_FIELDS, "token"),
-        "responses": {"200": {"description": "Nothing is left to revoke."}, **refusals(400, 401, 413, 415, 503)},
+        "responses": {"200": {"description": "Nothing is left to revoke."}, **refusals(400, 401, 413, 415, 429, 503)},
     }
 
 
@@ -204,6 +205,6 @@ def _userinfo() -> Part:
         "security": [{"bearer": ["openid"]}],
         "responses": {
             "200": {"description": "The claims.", "content": {"application/json": {"schema": schema}}},
-            **refusals(400, 401, 403, 503),
+            **refusals(400, 401, 403, 429, 503),
         },
     }

@@ -6,7 +6,7 @@ from service import clock
 from service.clients.authentication import ClientAuthentication
 from service.introspection import TokenRevocation
 from service.web.edge import Rendered, Rendering
-from service.web.oauth.form_body import authorizations, parse_body
+from service.web.oauth.form_body import SenderOf, parse_body
 
 
 class RevokeEndpoint:
@@ -14,8 +14,11 @@ class RevokeEndpoint:
 
     methods = ("POST",)
 
-    def __init__(self, clients: ClientAuthentication, revocation: TokenRevocation, *, secure: bool) -> None:
+    def __init__(
+        self, clients: ClientAuthentication, revocation: TokenRevocation, sender: SenderOf, *, secure: bool
+    ) -> None:
         self._clients = clients
+        self._sender = sender
         self._revocation = revocation
         self._done = Rendering([(b"cache-control", b"no-store")], secure=secure)(b"")
 
@@ -26,6 +29,6 @@ class RevokeEndpoint:
         """200 once every worker has been told. Raises the refusals of `ClientAuthentication.check`,
         `StoreUnavailable`. `token_type_hint` is not needed: the token says what it is."""
         form, now = parse_body(scope, body), clock.now()
-        client = await self._clients.check(form, authorizations(scope), now, at_token_endpoint=False)
+        client = await self._clients.check(form, self._sender(scope), now, at_token_endpoint=False)
         await self._revocation.revoke(form.get("token"), client=client, now=now)
         return self._done

@@ -5,8 +5,9 @@ from fastapi import APIRouter, Response
 from service.addresses import RegistrationMode
 from service.authorize import SentBack
 from service.authorize.decision import SignIn
-from service.protocol.errors import InvalidLogin, TooBusy
+from service.protocol.errors import InvalidLogin, TooBusy, TooManyAttempts
 from service.web.oauth.browser import ANYONE, Carried
+from service.web.oauth.errors import retry_after
 from service.web.oauth.flow import RESUME, SIGN_IN, Here, see_other
 from service.web.pages import PageRoute, locale_of, sign_in_page, signed_in_page
 from service.web.pages.address import FORGOT, REGISTER
@@ -37,16 +38,20 @@ async def sign_in(here: Here) -> Response:
     if sent["choice"] == "continue" and before is not None and carried is not None:
         return here.go_to(RESUME, carried.choosing(before.session.id))
     try:
-        user = await here.house.sign_in.check(sent["username"].strip(), sent["password"])
+        user = await here.house.sign_in.check(sent["username"].strip(), sent["password"], source=here.source)
         cookie = await here.house.browser_sessions.open(
             user, amr=_BY_PASSWORD, device=here.device, before=before, now=here.now
         )
     except InvalidLogin:
         return await _form(here, sent["request"], carried, username=sent["username"], error="wrong")
+    except TooManyAttempts as refusal:
+        form = await _form(here, sent["request"], carried, username=sent["username"], error="throttled")
+        form.headers["Retry-After"] = retry_after(refusal)
+        return form
     except TooBusy:
         return await _form(here, sent["request"], carried, username=sent["username"], error="busy")
     response = see_other(SIGN_IN) if carried is None else here.go_to(RESUME, carried)
-    return here.browsers.remember(response, cookie)
+    return here.browsers.remember(here.remember_device(response, user.id), cookie)
 
 
 def _carried(here: Here, text: str) -> Carried | None:

@@ -1,15 +1,16 @@
 """`/oauth2/token` and `/oauth2/device_authorization`: a form in, a document out (RFC 6749 §3.2, RFC 8628 §3.1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from starlette.types import Scope
 
 from service import clock
+from service.clients.authentication import Sender
 from service.protocol.form import Form
 from service.web.edge import Rendered
-from service.web.oauth.form_body import JsonAnswers, authorizations, parse_body
+from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
 from service.web.oauth.recurring import RecurringRequests
 
 
@@ -23,10 +24,10 @@ class Prepared(Protocol):
 class AnswersForms(Protocol):
     """A room that a client sends a form to."""
 
-    async def answer(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Mapping[str, object]:
+    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> Mapping[str, object]:
         """The members of a successful answer. Raises a `Refusal`."""
 
-    def prepare(self, form: Form, authorizations: Sequence[bytes], *, now: datetime) -> Prepared | None:
+    def prepare(self, form: Form, sender: Sender, *, now: datetime) -> Prepared | None:
         """What needs no store to answer this request; None says: ask `answer`. Raises as that does."""
 
 
@@ -35,8 +36,9 @@ class FormEndpoint:
 
     methods = ("POST",)
 
-    def __init__(self, room: AnswersForms, *, secure: bool) -> None:
+    def __init__(self, room: AnswersForms, sender: SenderOf, *, secure: bool) -> None:
         self._room = room
+        self._sender = sender
         self._render = JsonAnswers(secure=secure)
         self._recurring = RecurringRequests[Prepared]()
 
@@ -47,7 +49,7 @@ class FormEndpoint:
         prepared = self._recurring.find(digest)
         document = None if prepared is None else prepared.answer(now=now)
         if document is None:
-            prepared = self._room.prepare(parse_body(scope, body), authorizations(scope), now=now)
+            prepared = self._room.prepare(parse_body(scope, body), self._sender(scope), now=now)
             document = None if prepared is None else prepared.answer(now=now)
             if prepared is None or document is None:
                 return None
@@ -56,4 +58,4 @@ class FormEndpoint:
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200. Raises the refusals of `parse_body` and of the room."""
-        return self._render(await self._room.answer(parse_body(scope, body), authorizations(scope), now=clock.now()))
+        return self._render(await self._room.answer(parse_body(scope, body), self._sender(scope), now=clock.now()))

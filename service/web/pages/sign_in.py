@@ -9,8 +9,13 @@ from starlette.responses import Response
 from service.web.pages.language import Locale
 from service.web.pages.page import page, policy_of
 
-SignInError = Literal["wrong", "busy"]
-_STATUS = {None: HTTPStatus.OK, "wrong": HTTPStatus.UNPROCESSABLE_ENTITY, "busy": HTTPStatus.SERVICE_UNAVAILABLE}
+SignInError = Literal["wrong", "throttled", "busy"]
+_STATUS = {
+    None: HTTPStatus.OK,
+    "wrong": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "throttled": HTTPStatus.TOO_MANY_REQUESTS,
+    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 def sign_in_page(

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from service import clock
+from tests.rooms import HERE
 from tests.servers.mail import MailServer
 from tests.web.running import Web
 
@@ -105,7 +106,7 @@ async def test_an_address_is_confirmed_by_a_button_behind_the_link(web: Web, mai
     user = await web.rooms.directory.create(
         "button", PASSWORD, email="button@example.org", roles=[], scopes=[], now=clock.now()
     )
-    await web.rooms.verification.ask(user.id, locale="ar", now=clock.now())
+    await web.rooms.verification.ask(user.id, source=HERE, locale="ar", now=clock.now())
     letter = await mail.letter_to("button@example.org")
     assert letter["Content-Language"] == "ar"
     token = re.findall(r"token=(\S+)", letter.get_content())[0]

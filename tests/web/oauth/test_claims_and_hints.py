@@ -14,6 +14,7 @@ from service import clock
 from service.accounts.account import User
 from service.accounts.directory import UserChange
 from service.sessions.pairs import Device
+from tests.rooms import HERE
 from tests.servers.gatepost import PASSWORD
 from tests.web.credentials import signed_anew
 from tests.web.oauth.asking import USERINFO, App, given, register
@@ -155,7 +156,7 @@ async def test_an_answer_is_never_about_somebody_else_than_was_asked_for(
 @pytest.mark.spec("SESS-06")
 @pytest.mark.spec("OIDC Core §3.1.2.1")
 async def test_signing_in_again_takes_the_password_and_moves_the_time_of_it(web: Web, trusted: App, eve: User) -> None:
-    user = await web.rooms.sign_in.check("eve", PASSWORD)
+    user = await web.rooms.sign_in.check("eve", PASSWORD, source=HERE)
     before = clock.now() - timedelta(minutes=10)
     cookie = await web.rooms.browser_sessions.open(user, amr=("pwd",), device=Device(), before=None, now=before)
     async with surfing(web) as surfer:

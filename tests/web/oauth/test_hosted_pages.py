@@ -151,8 +151,9 @@ async def test_cookies_of_the_pages_are_out_of_reach_of_scripts_and_of_other_sit
     page = await surfer.get("/sign-in")
     answer = await surfer.submit(page, username="ada", password=PASSWORD)
     set_by = [*page.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
-    assert [one.partition("=")[0] for one in set_by] == ["gp_browser", "gp_session"]
+    assert [one.partition("=")[0] for one in set_by] == ["gp_browser", "gp_device", "gp_session"]
     for one in set_by:
         attributes = {part.strip().lower() for part in one.split(";")[1:]}
         assert {"httponly", "samesite=lax", "path=/"} <= attributes
-        assert not [part for part in attributes if part.startswith(("domain", "expires", "max-age"))]
+        assert not [part for part in attributes if part.startswith(("domain", "expires"))]
+        assert ("max-age=34560000" in attributes) == one.startswith("gp_device"), "only the device outlives the browser"

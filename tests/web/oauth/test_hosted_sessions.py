@@ -91,7 +91,7 @@ async def test_behind_https_a_sibling_domains_cookie_is_nobodys(sqlite_url: str,
             page = await surfer.get("/sign-in")
             answer = await surfer.submit(page, username="secure", password=PASSWORD)
             for one in (*page.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")):
-                assert one.startswith(("__Host-gp_browser=", "__Host-gp_session="))
+                assert one.startswith(("__Host-gp_browser=", "__Host-gp_device=", "__Host-gp_session="))
                 assert {"secure", "httponly", "path=/", "samesite=lax"} <= set(one.lower().split("; "))
             assert "strict-transport-security" in page.headers
             genuine = surfer.client.cookies["__Host-gp_session"]
