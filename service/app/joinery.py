@@ -83,7 +83,8 @@ class Joinery(Stores):
 
     @cached_property
     def ending(self) -> SessionEnding:
-        return SessionEnding(self.acts, self.sessions, self.notices)
+        at_most = self.settings.tokens.sessions_per_user
+        return SessionEnding(self.acts, self.sessions, self.notices, at_most=at_most)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -263,6 +264,7 @@ class Joinery(Stores):
             self.access_tokens,
             self.catalogue,
             self.stored_consents,
+            self.ending,
             idle=self.settings.tokens.session_idle,
             absolute=self.settings.tokens.session_life,
         )

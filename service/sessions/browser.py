@@ -68,8 +68,9 @@ class BrowserSessions:
         """A new hosted sign-in of a person who has just proved who they are: the text of its cookie.
 
         `before` is who was signed in in this browser. It ends: a sign-in never goes on under an old name (ASVS 7.2.4).
-        What the same person had granted goes on under the new one; what another had ends too. Raises `InvalidLogin`
-        when the account has changed since it was read, `StoreUnavailable`.
+        What the same person had granted goes on under the new one; what another had ends too, and what is unused for
+        longest where the person has too many sessions. Raises `InvalidLogin` when the account has changed since it was
+        read, `StoreUnavailable`.
         """
         session = Session(
             id=new_id(),
@@ -94,6 +95,7 @@ class BrowserSessions:
                 if owner == user.id:
                     await self._sessions.adopt(act.tx, before.session.id, session.id, user_id=owner)
                 await self._ending.end_if_living_in(act, before.session.id, user_id=owner, why=why, now=now)
+            await self._ending.make_room_in(act, user.id, keep={session.id}, now=now)
         return self._signed.issue(_BODY.pack(packed_id(user.id), packed_id(session.id)))
 
     async def find(self, cookie: str, *, now: datetime) -> BrowserSession | None:

@@ -4,14 +4,18 @@ What was granted in a hosted sign-in ends with it, except what the person grante
 that asked to be told of it are told: the notices are part of the act, their delivery is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from service.ledger import Transaction
 from service.protocol.errors import NotFound
 from service.revocation.acts import Act, Acts
+from service.sessions.crowd import crowded_out
 from service.sessions.session import Sessions
+
+_UNWATCHED = 64
+"""So far below the bound sign-ins of one person do not wait for each other to be counted."""
 
 
 class LogoutNotes(Protocol):
@@ -23,12 +27,13 @@ class LogoutNotes(Protocol):
 
 
 class SessionEnding:
-    """Ends one, some or all sessions of a person."""
+    """Ends one, some or all sessions of a person, who has `at_most` so many."""
 
-    def __init__(self, acts: Acts, sessions: Sessions, notes: LogoutNotes) -> None:
+    def __init__(self, acts: Acts, sessions: Sessions, notes: LogoutNotes, *, at_most: int) -> None:
         self._acts = acts
         self._sessions = sessions
         self._notes = notes
+        self._at_most = at_most
 
     async def end(self, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
         """End one session. Raises `NotFound` when it is not a living session of this person."""
@@ -67,6 +72,20 @@ class SessionEnding:
         ended = await self._sessions.end_of_client(act.tx, user_id=user_id, client_id=client_id, why=why, now=now)
         await self._follow(act, ended, user_id=user_id, why=why, now=now)
         return len(ended)
+
+    async def make_room_in(self, act: Act, user_id: str, *, keep: Collection[str], now: datetime) -> None:
+        """End what is unused for longest where a session that this act has opened is one too many; none of `keep`.
+
+        Exact unless more than 64 sessions of one person are opened in the same moment; the next one finds the rest.
+        """
+        sessions = self._sessions
+        if await sessions.count(act.tx, user_id=user_id, now=now) <= self._at_most - _UNWATCHED:
+            return
+        living = await sessions.crowd(act.tx, user_id=user_id, now=now)
+        surplus, why = crowded_out(living, at_most=self._at_most, keep=keep), "too many sessions"
+        if surplus:
+            ended = await sessions.end_idle(act.tx, surplus, user_id=user_id, why=why, now=now)
+            await self._follow(act, ended, user_id=user_id, why=why, now=now)
 
     async def _follow(self, act: Act, ended: Sequence[str], *, user_id: str, why: str, now: datetime) -> None:
         if ended:

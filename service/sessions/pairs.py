@@ -13,6 +13,7 @@ from service.identifiers import new_id
 from service.ledger import Transaction
 from service.protocol.errors import InvalidGrant, InvalidLogin, InvalidScope
 from service.revocation.acts import Acts
+from service.sessions.ending import SessionEnding
 from service.sessions.families import Family, RefreshFamilies
 from service.sessions.refresh_token import RefreshToken, RefreshTokenMint
 from service.sessions.rotation import Rotation
@@ -53,7 +54,10 @@ class Granted:
 
 
 class TokenPairs:
-    """Opens sessions and refreshes them. `idle` and `absolute` are the two ends of a session."""
+    """Opens sessions and refreshes them. `idle` and `absolute` are the two ends of a session.
+
+    Where a person has too many, those that are unused for longest end as a new one opens, in the same act.
+    """
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class TokenPairs:
         issuer: AccessTokenIssuer,
         catalogue: Catalogue,
         consents: Consents,
+        ending: SessionEnding,
         *,
         idle: timedelta,
         absolute: timedelta,
@@ -79,6 +84,7 @@ class TokenPairs:
         self._issuer = issuer
         self._catalogue = catalogue
         self._consents = consents
+        self._ending = ending
         self._idle = idle
         self._absolute = absolute
 
@@ -112,6 +118,7 @@ class TokenPairs:
             if not await self._users.is_current(act.tx, user.id, user.epoch):
                 raise InvalidLogin(detail="the account has changed during the sign-in")
             await self._sessions.add(act.tx, session)
+            await self._ending.make_room_in(act, user.id, keep={session.id}, now=now)
         return self._pair(family, 0, family.scopes, now=now)
 
     async def open_granted(
@@ -150,6 +157,7 @@ class TokenPairs:
             if grant.on_consent and not await self._is_agreed(act.tx, grant):
                 raise InvalidGrant(detail="the consent was withdrawn since the grant")
             await self._sessions.add(act.tx, session)
+            await self._ending.make_room_in(act, user.id, keep={session.id, grant.parent_id or ""}, now=now)
             if with_refresh:  # not sooner: an engine that was put back would revive the family of an ended session
                 await self._families.open(family, idle=client.metadata.refresh_idle or self._idle)
         access = self.access(family, session.scopes, audience, client=client, userinfo=_userinfo(grant), now=now)

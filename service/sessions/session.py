@@ -8,6 +8,7 @@ from typing import Protocol
 from service.accounts.account import User
 from service.clients.client import Client
 from service.ledger import Transaction
+from service.sessions.crowd import Living
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,19 @@ class Sessions(Protocol):
 
     async def children(self, parent_id: str, *, now: datetime) -> Sequence[Session]:
         """The living sessions that were granted in this hosted sign-in, in order of id."""
+
+    async def count(self, tx: Transaction, *, user_id: str, now: datetime) -> int:
+        """How many living sessions a person has, those that this transaction has added among them."""
+
+    async def crowd(self, tx: Transaction, *, user_id: str, now: datetime) -> Sequence[Living]:
+        """A person's living sessions; who asks the same for this person waits until the transaction ends, so that
+        each sees what the others have added and ended."""
+
+    async def end_idle(
+        self, tx: Transaction, session_ids: Sequence[str], *, user_id: str, why: str, now: datetime
+    ) -> Sequence[str]:
+        """End those of these that live and that nobody else is ending or using at this moment: for them nobody waits.
+        The ids of those that this call ended."""
 
     async def write_behind(self, reached: Mapping[str, Reached]) -> None:
         """Raise floors and last uses of many sessions in one statement batch; never lowers one."""

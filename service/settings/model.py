@@ -54,6 +54,12 @@ class TokenSettings(Group):
     session_life: Span = Field(
         timedelta(days=90), ge=timedelta(minutes=1), description="A session ends after this long."
     )
+    sessions_per_user: int = Field(
+        100,
+        ge=10,
+        le=500,
+        description="Most sessions that one person has; those unused for longest end as new ones open.",
+    )
     strict: bool = Field(False, description="Ask Redis about revocation on every request too.")
     max_feed_age: Span = Field(
         timedelta(seconds=30),

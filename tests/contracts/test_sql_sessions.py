@@ -10,6 +10,7 @@ import pytest
 
 from service.identifiers import new_id
 from service.protocol.errors import NotFound
+from service.sessions.crowd import Living
 from service.sessions.session import Reached, Session, SessionStanding
 from service.storage.sql import Database, SqlClients, SqlSessions, SqlUsers
 from tests.contracts.sql_ground import DAY, NOW, SECOND, a_client, a_session, a_user
@@ -133,6 +134,36 @@ async def test_the_living_sessions_of_one_client_are_ended(database: Database, o
         assert await _now_kept(database, session.id) == replace(session, ended_at=NOW, ended_why="withdrawn")
     for untouched in (ended, past_its_end, of_another_client, of_another_person):
         assert await _now_kept(database, untouched.id) == untouched
+
+
+async def test_a_crowd_is_counted_and_those_that_nobody_holds_are_ended(
+    database: Database, other_database: Database, owner_id: str
+) -> None:
+    sessions = SqlSessions(database)
+    mine = [await _kept(database, a_session(owner_id, last_used_at=NOW - number * DAY)) for number in range(3)]
+    child = await _kept(database, a_session(owner_id, parent_id=mine[0].id, offline=True))
+    await _kept(database, a_session(owner_id, ended_at=NOW))
+    await _kept(database, a_session(owner_id, ends_at=NOW))
+
+    async with database.begin() as tx:
+        assert await sessions.count(tx, user_id=owner_id, now=NOW) == 4
+        crowd = await sessions.crowd(tx, user_id=owner_id, now=NOW)
+        assert {one.id: one for one in crowd} == {
+            one.id: Living(one.id, one.parent_id, one.offline, one.last_used_at) for one in (*mine, child)
+        }
+        names = [mine[2].id, "unknown", mine[0].id]
+        ended = await sessions.end_idle(tx, names, user_id=owner_id, why="too many", now=NOW)
+        assert ended == sorted([mine[0].id, mine[2].id])
+        assert await sessions.end_idle(tx, names, user_id=owner_id, why="again", now=NOW) == []
+        assert await sessions.end_idle(tx, [mine[1].id], user_id="somebody else", why="theft", now=NOW) == []
+    assert (await _now_kept(database, mine[2].id)).ended_why == "too many"
+    assert await _now_kept(database, mine[1].id) == mine[1]
+
+    if database.postgresql:  # on SQLite writers take turns
+        async with other_database.begin() as holds, database.begin() as tx:
+            assert await SqlSessions(other_database).is_living(holds, mine[1].id, now=NOW)
+            names = [mine[1].id, child.id]
+            assert await sessions.end_idle(tx, names, user_id=owner_id, why="waits", now=NOW) == [child.id]
 
 
 async def test_the_children_of_a_hosted_sign_in_are_its_living_ones(database: Database, owner_id: str) -> None:

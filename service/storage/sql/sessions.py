@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Update, bindparam, case, or_, select, update
+from sqlalchemy import BindParameter, Update, bindparam, case, func, or_, select, update
 
 from service.ledger import Transaction
+from service.sessions.crowd import Living
 from service.sessions.session import Reached, Session, SessionStanding
 from service.storage.sql.clients import CLIENT_COLUMNS, client_of
 from service.storage.sql.database import Database, SqlTransaction, opened
@@ -15,6 +16,8 @@ from service.storage.sql.text import storable
 from service.storage.sql.users import USER_COLUMNS, user_of
 
 _s = SESSIONS.c
+_CROWDS = 0x63726F7764
+"""What sets our advisory locks on people apart from others in the database."""
 _SESSION_COLUMNS = (
     _s.id,
     _s.user_id,
@@ -55,6 +58,10 @@ _CHILDREN = (
 # each other.
 _LOCK_LIVING = select(_s.id).where(*_LIVING).order_by(_s.id).with_for_update(key_share=True)
 _END = update(SESSIONS).where(*_LIVING).values(ended_at=bindparam("now"), ended_why=bindparam("why"))
+_LOCK_FREE = select(_s.id).where(*_LIVING).with_for_update(key_share=True, skip_locked=True)
+_COUNT = select(func.count()).select_from(SESSIONS).where(*_LIVING)
+_CROWD = select(_s.id, _s.parent_id, _s.offline, _s.last_used_at).where(*_LIVING)
+_TAKE_TURN = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("owner"), _CROWDS)))
 _ADOPT = (
     update(SESSIONS)
     .where(_s.parent_id == bindparam("parent"), _s.user_id == bindparam("owner"), _s.ended_at.is_(None))
@@ -174,6 +181,28 @@ class SqlSessions:
         return [
             _session_of(row) for row in await self._database.fetch_all(_CHILDREN, {"parent": parent_id, "now": now})
         ]
+
+    async def count(self, tx: Transaction, *, user_id: str, now: datetime) -> int:
+        """See `Sessions.count`."""
+        counted: int = (await opened(tx).run(_COUNT, {"owner": user_id, "now": now})).scalar_one()
+        return counted
+
+    async def crowd(self, tx: Transaction, *, user_id: str, now: datetime) -> Sequence[Living]:
+        """See `Sessions.crowd`. On SQLite writers take turns anyway."""
+        sql = opened(tx)
+        if sql.postgresql:
+            await sql.run(_TAKE_TURN, {"owner": user_id})
+        rows = await sql.run(_CROWD, {"owner": user_id, "now": now})
+        return [Living(row.id, row.parent_id, row.offline, row.last_used_at) for row in rows]
+
+    async def end_idle(
+        self, tx: Transaction, session_ids: Sequence[str], *, user_id: str, why: str, now: datetime
+    ) -> Sequence[str]:
+        """See `Sessions.end_idle`."""
+        sql, owner = opened(tx), {"owner": user_id, "now": now}
+        ended = sorted((await sql.run(_LOCK_FREE.where(_s.id.in_(session_ids)), owner)).scalars())
+        await sql.run(_END.where(_s.id.in_(ended)), {**owner, "why": why})
+        return ended
 
     async def write_behind(self, reached: Mapping[str, Reached]) -> None:
         """See `Sessions.write_behind`."""
