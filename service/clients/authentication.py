@@ -1,8 +1,11 @@
 """Which client is calling, at the endpoints of OAuth (RFC 6749 §2.3)."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
+from secrets import token_bytes
 from typing import Protocol
 
 from service.clients.client import Client
@@ -11,6 +14,10 @@ from service.clients.secrets import ClientSecrets
 from service.protocol.authorization import BasicPair, parse_authorization
 from service.protocol.errors import InvalidClient, InvalidRequest, NotAuthenticated
 from service.protocol.form import Form, parse_form_word
+
+_REMEMBERED = 10_000
+_IN_THE_FORM = ("client_secret", "client_assertion", "client_assertion_type")
+"""What a form may say of who is calling beside the Authorization field."""
 
 
 class KnownClients(Protocol):
@@ -53,11 +60,15 @@ class ClientAuthentication:
     def __init__(self, clients: KnownClients, secrets: ClientSecrets) -> None:
         self._clients = clients
         self._secrets = secrets
+        self._key = token_bytes(32)
+        self._proved: OrderedDict[bytes, ProvedClient] = OrderedDict()
 
-    def stands(self, proved: ProvedClient, *, now: datetime) -> bool:
-        """Whether nothing about the client has changed since it proved itself, as far as memory tells."""
+    def stands(self, proved: ProvedClient, sender: Sender, *, now: datetime) -> bool:
+        """Whether nothing about the client has changed since it proved itself, as far as memory tells. Raises
+        `TooManyAttempts` where its door is closed to the sender: a right secret must not show by passing."""
         if proved.until is not None and now >= proved.until:
             return False
+        self._secrets.check_door(proved.client.id, address=sender.address, now=now)
         return self._clients.recall(proved.client.id) is proved.client
 
     async def check(self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool = True) -> Client:
@@ -69,6 +80,9 @@ class ClientAuthentication:
         Raises `InvalidRequest` for two methods or two ids at once (§2.3), `InvalidClient` for every other reason alike,
         `TooManyAttempts`, `StoreUnavailable`.
         """
+        known = self._find_proved(form, sender, now)
+        if known is not None:
+            return _registered_so(known.client, SECRET_BASIC, at_token_endpoint)
         presented = _presented(form, sender.authorizations)
         if presented.method == NO_SECRET:
             client = await self._clients.find(presented.client_id)
@@ -78,27 +92,53 @@ class ClientAuthentication:
             client = await self._secrets.authenticate(
                 presented.client_id, presented.secret, address=sender.address, now=now
             )
-        return _registered_so(client, presented, at_token_endpoint)
+            self._keep(client, sender, now)
+        return _registered_so(client, presented.method, at_token_endpoint)
 
     def recall(
         self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool = True
     ) -> ProvedClient | None:
         """The client, when it has a secret and `check` would answer from memory alone; None says: ask it. Raises
         `InvalidRequest`, `InvalidClient`, `TooManyAttempts`."""
-        presented = _presented(form, sender.authorizations)
-        if presented.method == NO_SECRET:
+        proved, method = self._find_proved(form, sender, now), SECRET_BASIC
+        if proved is None:
+            presented = _presented(form, sender.authorizations)
+            if presented.method == NO_SECRET:
+                return None
+            client = self._secrets.recall(presented.client_id, presented.secret, address=sender.address, now=now)
+            if client is None:
+                return None
+            proved, method = self._keep(client, sender, now), presented.method
+        _registered_so(proved.client, method, at_token_endpoint)
+        return proved
+
+    def _find_proved(self, form: Form, sender: Sender, now: datetime) -> ProvedClient | None:
+        """The client that proved itself by this very Authorization field before, when that still stands and is all that
+        the request says about who is calling."""
+        if len(sender.authorizations) != 1 or any(form.find(name) is not None for name in _IN_THE_FORM):
             return None
-        client = self._secrets.recall(presented.client_id, presented.secret, address=sender.address, now=now)
-        if client is None:
+        proved = self._proved.get(self._digest(sender.authorizations[0]))
+        if proved is None or not self.stands(proved, sender, now=now):
             return None
+        return proved if form.find("client_id") in (None, proved.client.id) else None
+
+    def _keep(self, client: Client, sender: Sender, now: datetime) -> ProvedClient:
+        """Remember a proof by Basic, 10,000 at most; not the field but its keyed digest."""
         ends = [secret.expires_at for secret in client.secrets if secret.expires_at is not None]
-        until = min((end for end in ends if end > now), default=None)
-        return ProvedClient(_registered_so(client, presented, at_token_endpoint), until)
+        proved = ProvedClient(client, min((end for end in ends if end > now), default=None))
+        if sender.authorizations:
+            self._proved[self._digest(sender.authorizations[0])] = proved
+            if len(self._proved) > _REMEMBERED:
+                self._proved.popitem(last=False)
+        return proved
+
+    def _digest(self, authorization: bytes) -> bytes:
+        return blake2b(authorization, key=self._key).digest()
 
 
-def _registered_so(client: Client, presented: _Presented, at_token_endpoint: bool) -> Client:
-    if at_token_endpoint and client.metadata.auth_method != presented.method:
-        raise InvalidClient(detail=f"{presented.method} where {client.metadata.auth_method} is registered")
+def _registered_so(client: Client, method: str, at_token_endpoint: bool) -> Client:
+    if at_token_endpoint and client.metadata.auth_method != method:
+        raise InvalidClient(detail=f"{method} where {client.metadata.auth_method} is registered")
     return client
 
 

@@ -27,6 +27,10 @@ class ClientSecrets:
         self._secrets = secrets
         self._guard = guard
 
+    def check_door(self, client_id: str, *, address: Callable[[], str], now: datetime) -> None:
+        """Raises `TooManyAttempts` while the client's door is known to be closed to this network."""
+        self._guard.check(client_id, address, now=now)
+
     async def authenticate(self, client_id: str, secret: str, *, address: Callable[[], str], now: datetime) -> Client:
         """The active client of this id and secret. Raises `InvalidClient` for every reason alike, `TooManyAttempts`,
         `StoreUnavailable`."""

@@ -72,10 +72,10 @@ class PreparedAnswer:
         self._grant = grant
         self._draft = draft
 
-    def answer(self, *, now: datetime) -> Mapping[str, object] | None:
+    def answer(self, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
         """The members of an answer with a new token; None once anything about the client may have changed. Raises
-        `StoreUnavailable`."""
-        if not self._authentication.stands(self._proved, now=now):
+        `TooManyAttempts`, `StoreUnavailable`."""
+        if not self._authentication.stands(self._proved, sender, now=now):
             return None
         return self._grant.issue(self._draft, now=now).document()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from service.access.catalogue import OPENID, Catalogue
 from service.accounts.account import User, Users
@@ -18,9 +19,10 @@ from service.sessions.families import Family, RefreshFamilies
 from service.sessions.refresh_token import RefreshToken, RefreshTokenMint
 from service.sessions.rotation import Rotation
 from service.sessions.session import Session, Sessions
-from service.tokens.issue import AccessTokenIssuer, IssuedToken
+from service.tokens.issue import AccessTokenDraft, AccessTokenIssuer, IssuedToken
 
 MAX_USER_AGENT = 256
+_REMEMBERED = 10_000
 OFFLINE = "offline_access"
 """The scope of a grant that outlives the hosted sign-in in which it was made (OpenID Connect Core §11)."""
 
@@ -87,6 +89,7 @@ class TokenPairs:
         self._ending = ending
         self._idle = idle
         self._absolute = absolute
+        self._drafts = lru_cache(_REMEMBERED)(self._draft)
 
     async def open(
         self, user: User, *, asked: Iterable[str] | None, amr: tuple[str, ...], device: Device, now: datetime
@@ -215,7 +218,19 @@ class TokenPairs:
         now: datetime,
     ) -> IssuedToken:
         """An access token of a session, with the client's own life if it has one."""
-        draft = self._issuer.draft(
+        life = None if client is None else client.metadata.access_life
+        draft = self._drafts(family, scopes, audience, life, tuple(userinfo))
+        return self._issuer.issue(draft, now=now, not_after=family.ends_at)
+
+    def _draft(
+        self,
+        family: Family,
+        scopes: frozenset[str],
+        audience: tuple[str, ...],
+        life: timedelta | None,
+        userinfo: tuple[str, ...],
+    ) -> AccessTokenDraft:
+        return self._issuer.draft(
             subject=family.user_id,
             client_id=family.client_id,
             scopes=scopes,
@@ -226,10 +241,9 @@ class TokenPairs:
             amr=family.amr,
             acr=family.acr,
             audience=audience,
-            life=None if client is None else client.metadata.access_life,
+            life=life,
             userinfo=userinfo,
         )
-        return self._issuer.issue(draft, now=now, not_after=family.ends_at)
 
     def _pair(self, family: Family, generation: int, scopes: frozenset[str], *, now: datetime) -> TokenPair:
         return TokenPair(

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated, Reused, Rotated, Unsure
@@ -94,7 +95,8 @@ def _pack(family: Family) -> str:
 def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outcome:
     match reply:
         case [b"rotated" | b"repeated" as name, int(generation), bytes(packed), int(epoch), int(client_epoch)]:
-            family = _unpack(packed, presented, client_id, epoch, client_epoch)
+            ids = presented.family_id, presented.user_id, client_id
+            family = _unpack(packed, *ids, epoch, client_epoch)
             if family is None:
                 return Unsure("unreadable")
             return Rotated(family, generation) if name == b"rotated" else Repeated(family, generation)
@@ -109,12 +111,16 @@ def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outc
     raise StoreUnavailable("redis", detail="an answer that the script never gives")
 
 
-def _unpack(packed: bytes, presented: RefreshToken, client_id: str, epoch: int, client_epoch: int) -> Family | None:
+@lru_cache(maxsize=10_000)
+def _unpack(
+    packed: bytes, family_id: str, user_id: str, client_id: str, epoch: int, client_epoch: int
+) -> Family | None:
+    """The family that is kept so: the same object as long as nothing about it changes."""
     try:
         auth_time, ends_at, scopes, amr, acr, *since = json.loads(packed.decode())
         return Family(
-            id=presented.family_id,
-            user_id=presented.user_id,
+            id=family_id,
+            user_id=user_id,
             client_id=client_id,
             scopes=frozenset(scopes),
             epoch=epoch,

@@ -68,7 +68,11 @@ class RedisLink:
 
     async def ask(self, key: str, command: Command) -> Reply:
         """The answer of the server that holds `key`. Raises `StoreUnavailable`, also for an error that it answers."""
-        return (await self.ask_all([(key, command)]))[0]
+        try:
+            [reply] = await self._ask_lane(await self._routes.lane(key), (command,))
+        except UnicodeError:
+            raise _unwritable() from None
+        return _checked(reply)
 
     async def ask_all(self, questions: Sequence[tuple[str, Command]]) -> list[Reply]:
         """The answers to all, in order, asked in one round trip of each server; not as one transaction.
@@ -78,19 +82,19 @@ class RedisLink:
         try:
             return await self._ask_all(questions)
         except UnicodeError:
-            raise StoreUnavailable("redis", detail="a name has no UTF-8 form") from None
+            raise _unwritable() from None
 
     async def ping(self) -> None:
         """Raises `StoreUnavailable` unless every server that holds keys may be used and answers."""
         lanes = await self._routes.lanes()
-        for answered in await asyncio.gather(*(lane.ask([("PING",)]) for lane in lanes)):
-            _checked(answered)
+        for [pong] in await asyncio.gather(*(lane.ask([("PING",)]) for lane in lanes)):
+            _checked(pong)
 
     async def facts(self) -> Sequence[ServerFacts]:
         """What each server that holds keys says of itself. Raises `StoreUnavailable`."""
         lanes = await self._routes.lanes()
         answers = await asyncio.gather(*(lane.ask([("INFO", "server", "memory", "persistence")]) for lane in lanes))
-        return [_parse_facts(lane.name, _checked(answer)[0]) for lane, answer in zip(lanes, answers, strict=True)]
+        return [_parse_facts(lane.name, _checked(info)) for lane, [info] in zip(lanes, answers, strict=True)]
 
     @asynccontextmanager
     async def own_wire(self, key: str, *, patience: timedelta) -> AsyncIterator[Wire]:
@@ -124,7 +128,8 @@ class RedisLink:
             places.setdefault(await self._routes.lane(key), []).append(place)
         if len(places) == 1:
             [lane] = places
-            return _checked(await self._ask_lane(lane, [command for _, command in questions]))
+            replies = await self._ask_lane(lane, [command for _, command in questions])
+            return [_checked(reply) for reply in replies]
         answers: list[Reply] = [None] * len(questions)
         asking = [self._ask_lane(lane, [questions[place][1] for place in own]) for lane, own in places.items()]
         outcomes = await asyncio.gather(*asking, return_exceptions=True)  # let each finish: they are not undone
@@ -133,7 +138,7 @@ class RedisLink:
                 raise outcome
             for place, reply in zip(own, outcome, strict=True):
                 answers[place] = reply
-        return _checked(answers)
+        return [_checked(reply) for reply in answers]
 
     async def _ask_lane(self, lane: Lane, commands: Sequence[Command]) -> list[Reply]:
         replies = await lane.ask(commands)
@@ -155,11 +160,14 @@ class RedisLink:
             await self.on_return()
 
 
-def _checked(replies: list[Reply]) -> list[Reply]:
-    for reply in replies:
-        if isinstance(reply, ResponseError):
-            raise StoreUnavailable("redis", detail=f"{type(reply).__name__}: {reply}")
-    return replies
+def _checked(reply: Reply) -> Reply:
+    if isinstance(reply, ResponseError):
+        raise StoreUnavailable("redis", detail=f"{type(reply).__name__}: {reply}")
+    return reply
+
+
+def _unwritable() -> StoreUnavailable:
+    return StoreUnavailable("redis", detail="a name has no UTF-8 form")
 
 
 def _parse_facts(server: str, reply: Reply) -> ServerFacts:

@@ -39,15 +39,15 @@ class IntrospectEndpoint:
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer about an access token to a client that is remembered."""
-        now = clock.now()
+        now, sender = clock.now(), self._sender(scope)
         digest = self._recurring.digest(scope, body)
         asked = self._recurring.find(digest)
-        if asked is not None and self._clients.stands(asked.client, now=now):
+        if asked is not None and self._clients.stands(asked.client, sender, now=now):
             known = self._introspection.recall(asked.token, now=now)
             if known is not None:
                 return self._rendered(known)
         form = parse_body(scope, body)
-        client = self._clients.recall(form, self._sender(scope), now, at_token_endpoint=False)
+        client = self._clients.recall(form, sender, now, at_token_endpoint=False)
         if client is None:  # `recall` knows only clients with a secret
             return None
         text = form.get("token")

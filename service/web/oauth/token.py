@@ -8,16 +8,20 @@ from starlette.types import Scope
 
 from service import clock
 from service.clients.authentication import Sender
+from service.clients.metadata import CLIENT_CREDENTIALS
 from service.protocol.form import Form
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
 from service.web.oauth.recurring import RecurringRequests
 
+_RECURS = CLIENT_CREDENTIALS.encode()
+"""What is in a form that may come again as it is: others have a code or a refresh token."""
+
 
 class Prepared(Protocol):
     """What answers one request now and whenever it comes again."""
 
-    def answer(self, *, now: datetime) -> Mapping[str, object] | None:
+    def answer(self, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
         """The members of an answer; None when what it was prepared from may have changed. Raises a `Refusal`."""
 
 
@@ -45,12 +49,13 @@ class FormEndpoint:
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer that waits for no store."""
         now = clock.now()
-        digest = self._recurring.digest(scope, body)
+        sender = self._sender(scope)
+        digest = self._recurring.digest(scope, body) if _RECURS in body else None
         prepared = self._recurring.find(digest)
-        document = None if prepared is None else prepared.answer(now=now)
+        document = None if prepared is None else prepared.answer(sender, now=now)
         if document is None:
-            prepared = self._room.prepare(parse_body(scope, body), self._sender(scope), now=now)
-            document = None if prepared is None else prepared.answer(now=now)
+            prepared = self._room.prepare(parse_body(scope, body), sender, now=now)
+            document = None if prepared is None else prepared.answer(sender, now=now)
             if prepared is None or document is None:
                 return None
             self._recurring.keep(digest, prepared)

@@ -9,6 +9,7 @@ import pytest
 
 from service import clock
 from service.clients.client import Client
+from service.clients.metadata import CLIENT_CREDENTIALS, SECRET_POST, ClientMetadata
 from service.clients.registry import ClientChange
 from service.introspection import SEES_ALL
 from service.web.oauth.recurring import RecurringRequests
@@ -104,6 +105,56 @@ async def test_an_old_secret_dies_at_the_end_of_its_overlap_and_the_new_one_goes
     assert last.status_code in (200, 401)
     assert (await shop.token()).status_code == 401
     assert [(await new.token()).status_code for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.spec("CL-03")
+@pytest.mark.spec("CL-04")
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"client_secret": "x"}, 400),
+        ({"client_id": "gp_client_other"}, 400),
+        ({"client_assertion": "x"}, 401),
+        ({"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, 401),
+    ],
+)
+async def test_a_known_field_beside_another_way_of_proof_is_still_refused(
+    shop: Application, more: dict[str, str], status: int
+) -> None:
+    token = (await shop.token()).json()["access_token"]
+    assert (await shop.post(INTROSPECT, token=token)).json()["active"] is True
+    for path, form in ((TOKEN, {"grant_type": "client_credentials"}), (INTROSPECT, {"token": token})):
+        assert (await shop.post(path, **form, **more)).status_code == status
+    assert (await shop.token(client_id=shop.client.id)).status_code == 200
+
+
+@pytest.mark.spec("CL-06")
+async def test_a_proof_at_one_endpoint_does_not_make_its_method_right_at_the_token_endpoint(
+    web: Web, shop: Application
+) -> None:
+    metadata = ClientMetadata(grant_types=frozenset({CLIENT_CREDENTIALS}), auth_method=SECRET_POST)
+    client, secret = await web.rooms.clients.create(
+        "post", confidential=True, scopes=[], metadata=metadata, now=clock.now()
+    )
+    assert secret is not None
+    post = Application(web, client, secret)
+    token = (await shop.token()).json()["access_token"]
+    for _ in range(2):
+        assert (await post.post(INTROSPECT, token=token)).json() == {"active": False}
+        assert (await post.token()).json()["error"] == "invalid_client"
+
+
+@pytest.mark.spec("CL-13")
+async def test_a_door_that_has_closed_is_closed_to_the_right_secret_too_however_often_it_came_before(
+    web: Web, shop: Application
+) -> None:
+    token = (await shop.token()).json()["access_token"]
+    assert [(await shop.post(INTROSPECT, token=token)).status_code for _ in range(2)] == [200] * 2
+    guesser = Application(web, shop.client, "wrong")
+    while (await guesser.token()).status_code == 401:
+        pass
+    for answer in (await shop.token(), await shop.post(INTROSPECT, token=token), await shop.post(REVOKE, token="x")):
+        assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
 
 
 async def test_scopes_that_were_taken_away_are_in_no_token_from_then_on(shop: Application) -> None:
