@@ -164,7 +164,18 @@ class Directory:
         await self._doors.confirm(user, current)
         normal = await self._policy.check(new, username=user.username, email=user.email, field="new_password")
         await self._replace_password(
-            user, normal, keep_session=keep_session, why="password changed", now=now, proven=user.password_hash
+            user, normal, keep_session=keep_session, why="password changed", now=now, if_unchanged=True
+        )
+
+    async def set_first_password(self, user_id: str, new: str, *, keep_session: str | None, now: datetime) -> None:
+        """Give a password to an account that has none, on the word of its owner, who has proved to be it in another
+        way; every other session ends. Raises `Invalid`, and `Conflict` when it has one."""
+        user = await self.get(user_id)
+        if user.password_hash is not None:
+            raise Conflict(public="The account has a password.")
+        normal = await self._policy.check(new, username=user.username, email=user.email, field="new_password")
+        await self._replace_password(
+            user, normal, keep_session=keep_session, why="password set", now=now, if_unchanged=True
         )
 
     async def set_password(
@@ -283,12 +294,12 @@ class Directory:
         why: str,
         now: datetime,
         within: frozenset[str] | None = None,
-        proven: str | None = None,
+        if_unchanged: bool = False,
     ) -> None:
         password_hash = await self._hashes.hash(normal)
         async with self._acts.begin(now) as act:
             locked = await self._locked(act, user.id, within)
-            if proven is not None and locked.password_hash != proven:
+            if if_unchanged and locked.password_hash != user.password_hash:
                 raise Conflict(public="The password has been changed meanwhile.")
             await self.set_password_in(act, user.id, password_hash, keep_session=keep_session, why=why, now=now)
         await self._doors.open(user)

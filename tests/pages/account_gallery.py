@@ -160,6 +160,7 @@ ACCOUNT_PAGES: Mapping[str, Draw] = {
         it.frame(Place.PASSWORD, to, mistake=Invalid("current_password", "", rule="wrong_password")), shortest=15
     ),
     "account-password-done": lambda to, it: password_page(it.frame(Place.PASSWORD, to, done="changed"), shortest=15),
+    "account-password-first": lambda to, it: password_page(it.frame(Place.PASSWORD, to), shortest=15, has_one=False),
     "account-email": lambda to, it: email_page(it.frame(Place.EMAIL, to, done="asked"), it.user),
     "account-email-confirmed": lambda to, it: email_page(
         it.frame(Place.EMAIL, to, done="confirmed"), replace(it.user, email_verified_at=NOW)

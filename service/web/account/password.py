@@ -1,4 +1,4 @@
-"""`/account/password`: a new password, for who has signed in lately and knows the present one."""
+"""`/account/password`: a new password, for who has signed in lately and knows the present one, if there is one."""
 
 from fastapi import APIRouter, Response
 
@@ -21,15 +21,15 @@ async def show_password(visit: RecentVisitor) -> Response:
 async def change_password(visit: RecentVisitor) -> Response:
     """Set it. Every other session ends; this sign-in goes on."""
     sent = await visit.read(*(field.name for field in PASSWORD_FIELDS))
+    directory, user = visit.house.directory, visit.user
+    new, kept = sent["password"], visit.session.id
     try:
         check_same_passwords(sent)
-        await visit.house.directory.change_own_password(
-            visit.user.id,
-            current=sent["current_password"],
-            new=sent["password"],
-            keep_session=visit.session.id,
-            now=visit.now,
-        )
+        if user.password_hash is None:
+            await directory.set_first_password(user.id, new, keep_session=kept, now=visit.now)
+        else:
+            current = sent["current_password"]
+            await directory.change_own_password(user.id, current=current, new=new, keep_session=kept, now=visit.now)
     except Invalid as mistake:
         return _form(visit, at("password", mistake) if mistake.field == "new_password" else mistake)
     return visit.done(Place.PASSWORD, "changed")
@@ -37,4 +37,5 @@ async def change_password(visit: RecentVisitor) -> Response:
 
 def _form(visit: Visit, mistake: Invalid | None = None) -> Response:
     frame = visit.frame(Place.PASSWORD, mistake=mistake)
-    return password_page(frame, shortest=visit.house.directory.shortest_password)
+    has_one = visit.user.password_hash is not None
+    return password_page(frame, shortest=visit.house.directory.shortest_password, has_one=has_one)

@@ -50,6 +50,7 @@ class Visit:
 
     def __init__(self, here: Flow, signed_in: BrowserSession) -> None:
         self.house = here.house
+        self.signed_in = signed_in
         self.user: User = signed_in.user
         self.session = signed_in.session
         self.now = here.now
@@ -112,16 +113,17 @@ def _check_sent_from_here(request: Request) -> None:
 
 
 async def _visit(here: Here) -> Visit:
-    if here.browser.signed_in is None:
+    signed_in = here.browser.signed_in
+    if signed_in is None or here.browser.is_new:  # whose forms would not count
         raise SignInFirst(here)
-    return Visit(here, here.browser.signed_in)
+    return Visit(here, signed_in)
 
 
 async def _recent(here: Here) -> Visit:
-    signed_in = here.browser.signed_in
-    if signed_in is None or not here.house.browser_sessions.is_recent(signed_in, now=here.now):
+    visit = await _visit(here)
+    if not here.house.browser_sessions.is_recent(visit.signed_in, now=here.now):
         raise SignInFirst(here)
-    return Visit(here, signed_in)
+    return visit
 
 
 Visitor = Annotated[Visit, Depends(_visit)]

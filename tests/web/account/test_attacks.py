@@ -55,6 +55,7 @@ async def at(web: Web, surfer: Surfer, user: User, ago: timedelta) -> None:
     """The browser, as if this person had signed in in it so long ago and used it just now."""
     now = clock.now()
     opened = web.rooms.browser_sessions
+    await surfer.get("/sign-in")
     cookie = await opened.open(user, amr=("pwd",), device=Device(), before=None, now=now - ago)
     surfer.client.cookies.set("gp_session", cookie, domain="localhost.local")
 
@@ -138,6 +139,12 @@ async def test_nothing_but_the_hosted_sign_in_opens_a_page(web: Web, surfer: Sur
             posted = await surfer.client.post(path, data={"csrf": "x"}, headers=fields)
             assert (posted.status_code, posted.headers["location"].partition("?")[0]) == (303, "/sign-in")
             assert person.username not in answer.text + posted.text
+
+
+async def test_a_browser_that_has_lost_its_own_cookie_signs_in_first(inside: Surfer) -> None:
+    inside.client.cookies.delete("gp_browser")
+    answer = await inside.get("/account")
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
 
 
 @pytest.mark.spec("SESS-03")

@@ -1,14 +1,18 @@
 """The pages of the account, each of them used, in a browser without scripts."""
 
+import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import httpx2
 import pytest
 
 from service import clock
 from service.accounts.account import User
+from service.identifiers import new_id
 from service.sessions.overview import SeenSession
+from service.sessions.pairs import Device
 from tests.servers.gatepost import PASSWORD
 from tests.web.oauth.asking import App, register
 from tests.web.oauth.browsing import Surfer
@@ -106,6 +110,24 @@ async def test_a_new_password_takes_the_present_one_and_ends_every_other_session
     assert (await other_surfer.get("/account/sessions")).status_code == 303
     assert (await web.client.get("/users/me", headers=direct)).status_code == 401
     await web.sign_in(person.username, NEW_PASSWORD)
+
+
+async def test_who_has_no_password_sets_one_after_a_recent_sign_in(web: Web, surfer: Surfer, person: User) -> None:
+    user = replace(person, id=new_id(), username="linked-only", password_hash=None)
+    async with web.rooms.acts.begin(clock.now()) as act:
+        await web.rooms.own_profile._users.add(act.tx, user)
+    now = clock.now()
+    await surfer.get("/sign-in")
+    cookie = await web.rooms.browser_sessions.open(user, amr=(), device=Device(), before=None, now=now)
+    surfer.client.cookies.set("gp_session", cookie, domain="localhost.local")
+    page = await shown(surfer, "/account/password")
+    assert "current_password" not in read_page(page.text).inputs
+    new = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
+    answers = await asyncio.gather(*(surfer.submit(page, **new) for _ in range(4)))
+    assert {answer.status_code for answer in answers} <= {303, 409, 422}
+    assert [answer.status_code for answer in answers].count(303) == 1
+    await web.sign_in("linked-only", NEW_PASSWORD)
+    assert (await surfer.submit(page, **dict.fromkeys(new, PASSWORD))).status_code == 422  # the present one is missing
 
 
 async def test_the_list_of_sessions_is_whole_and_each_can_be_ended(

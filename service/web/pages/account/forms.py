@@ -37,9 +37,10 @@ def profile_page(frame: Frame, user: User) -> Response:
     return account_page("profile", frame, user=user, fields=[one.holding(frame.typed) for one in PROFILE_FIELDS])
 
 
-def password_page(frame: Frame, *, shortest: int) -> Response:
-    """Ask for the present password and a new one. The form posts the names of `PASSWORD_FIELDS`."""
-    return account_page("password", frame, fields=PASSWORD_FIELDS, shortest=shortest)
+def password_page(frame: Frame, *, shortest: int, has_one: bool = True) -> Response:
+    """Ask for the present password, if there is one, and a new one. The form posts the names of `PASSWORD_FIELDS`."""
+    fields = PASSWORD_FIELDS if has_one else PASSWORD_FIELDS[1:]
+    return account_page("password", frame, fields=fields, shortest=shortest, has_one=has_one)
 
 
 def email_page(frame: Frame, user: User) -> Response:
