@@ -8,11 +8,17 @@ from typing import Any
 
 import structlog
 
+_SECRET_PARAMETERS = (
+    *("code", "state", "nonce", "code_verifier", "access_token", "refresh_token", "id_token", "token"),
+    *("client_secret", "appsecret_proof", "password", "request"),
+)
+"""In the query of an address, ours or another service's."""
 _SECRETS = re.compile(
     r"gp_(?:rt|key|cs|ac|dc|bs|kd)_[A-Za-z0-9_-]{8,}"  # our own opaque credentials
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"  # any JWT
     r"|(?i:(?:basic|bearer)\s+[A-Za-z0-9._~+/=-]{8,})"
     r"|(?<=://)[^/@\s:]*:[^@/\s]+(?=@)"  # user:password of a URL
+    + "".join(rf"|(?<=[?&]{name}=)[^&\s\"'#]+" for name in _SECRET_PARAMETERS)
 )
 _HIDDEN = "[hidden]"
 
@@ -66,5 +72,5 @@ def configure_logs(*, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.INFO))
-    for chatty in ("alembic", "uvicorn.error"):
+    for chatty in ("alembic", "uvicorn.error", "httpx2", "httpcore2"):  # the last two write down whole addresses
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))

@@ -12,8 +12,19 @@ SECRETS = [
     "Bearer 0123456789abcdef",
     "Basic YWRhOmh1bnRlcjIy",
     "postgresql://gatepost:hunter22@db/gatepost",
+    "GET https://id.example/callback?x=1&code=kZ8v2mQ0&state=pT3nL7wq HTTP/1.1",
+    "https://graph.example/me?access_token=EAAB1x2y&appsecret_proof=9f8e7d6c",
 ]
-HIDDEN = ["0123456789abcdef", "eyJzdWIiOiIxIn0", "YWRhOmh1bnRlcjIy", "hunter22"]
+HIDDEN = [
+    "0123456789abcdef",
+    "eyJzdWIiOiIxIn0",
+    "YWRhOmh1bnRlcjIy",
+    "hunter22",
+    "kZ8v2mQ0",
+    "pT3nL7wq",
+    "EAAB1x2y",
+    "9f8e7d6c",
+]
 PROGRAM = f"""
 import logging, sys, warnings
 warnings.simplefilter("error")
@@ -32,7 +43,8 @@ for secret in {SECRETS!r}:
         theirs.exception("theirs")
 ours.debug("quiet")
 theirs.debug("quiet")
-logging.getLogger("uvicorn.error").info("chatter")
+for chatty in ("uvicorn.error", "httpx2", "httpcore2.http11"):
+    logging.getLogger(chatty).info("chatter")
 """
 
 

@@ -1,5 +1,6 @@
 """Settings: what is read from where, every mistake at once, and what production refuses."""
 
+import json
 from base64 import urlsafe_b64encode
 from datetime import timedelta
 from ipaddress import ip_network
@@ -8,7 +9,17 @@ from secrets import token_bytes, token_hex, token_urlsafe
 
 import pytest
 
-from service.settings import Settings, SettingsRefused, format_span, knobs, load_settings, parse_span, read_settings
+from service.federation import ProviderConfig
+from service.settings import (
+    Settings,
+    SettingsRefused,
+    format_span,
+    format_value,
+    knobs,
+    load_settings,
+    parse_span,
+    read_settings,
+)
 
 GOOD = {
     "GATEPOST_MODE": "production",
@@ -25,6 +36,10 @@ def mistakes(environ: dict[str, str]) -> dict[str, str]:
     found = {name: says for name, _, says in (line.partition(": ") for line in lines)}
     assert len(found) == len(lines), lines
     return found
+
+
+def read_mistakes(environ: dict[str, str]) -> list[str]:
+    return read_settings(environ)[1]
 
 
 def names(environ: dict[str, str]) -> set[str]:
@@ -149,6 +164,73 @@ def test_letters_need_a_way_to_go_and_a_sender() -> None:
     assert names({"GATEPOST_ACCOUNTS__REGISTRATION_ROLES": "king"}) == {"ACCOUNTS__REGISTRATION_ROLES"}
     assert names({"GATEPOST_MAIL__SMTP_URL": "http://mail"}) == {"MAIL__SMTP_URL"}
     assert names({"GATEPOST_MAIL__SENDER": "Gatepost"}) == {"MAIL__SENDER"}
+
+
+ACME = {"client_id": "us", "client_secret": "hunter22", "issuer": "https://id.example"}
+
+
+def with_providers(providers: object, **more: str) -> dict[str, str]:
+    return {"GATEPOST_FEDERATION__PROVIDERS": json.dumps(providers), **more}
+
+
+def test_providers_are_several_and_their_kinds_bring_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter23\n")
+    google = {"kind": "google", "client_id": "us", "client_secret_file": str(tmp_path / "secret"), "keep_tokens": True}
+    acme = {**ACME, "label": "Acme", "scopes": ["openid", "email"], "trust_email": False}
+    settings = load_settings(with_providers({"google": google, "acme": acme}))
+    scopes = ("openid", "email", "profile")
+    assert settings.identity_providers() == (
+        ProviderConfig(
+            "google", "google", "us", "hunter23", "https://accounts.google.com", "Google", scopes, True, True
+        ),
+        ProviderConfig("acme", "oidc", "us", "hunter22", "https://id.example", "Acme", scopes[:2], False, False),
+    )
+    assert "hunter" not in repr(settings)
+    assert "hunter" not in format_value(settings.federation.providers)
+
+
+def test_every_mistake_in_providers_is_told_at_once_with_its_place_and_without_a_secret() -> None:
+    providers: dict[str, object] = {
+        "Acme": ACME,
+        "kindless": {**ACME, "kind": "saml"},
+        "nowhere": {**ACME, "issuer": ""},
+        "plain": {**ACME, "issuer": "http://id.example"},
+        "queried": {**ACME, "issuer": "https://id.example/?x=1"},
+        "closed": {**ACME, "scopes": ["email"]},
+        "odd": {**ACME, "scopes": ["openid", 'a"b']},
+        "bare": {**ACME, "client_id": ""},
+        "long": {**ACME, "label": "x" * 65},
+    }
+    told = {line.partition("PROVIDERS: ")[2].partition(":")[0] for line in read_mistakes(with_providers(providers))}
+    assert told == {
+        *("Acme.name", "kindless.kind", "nowhere.issuer", "plain.issuer", "queried.issuer"),
+        *("closed.scopes", "odd.scopes", "bare.client_id", "long.label"),
+    }
+    shapes = {
+        "typo": {**ACME, "client_secrets": "hunter22"},
+        "both": {**ACME, "client_secret_file": "/dev/null"},
+        "gone": {"client_id": "us", "issuer": "https://id.example", "client_secret_file": "/nowhere/hunter22"},
+        "untold": {"issuer": "https://id.example"},
+    }
+    lines = read_mistakes(with_providers(shapes))
+    assert {line.partition("PROVIDERS: ")[2].partition(":")[0] for line in lines} == {
+        *("typo.client_secrets", "both", "gone", "untold.client_id"),
+    }
+    assert not any("hunter22" in line for line in lines)
+
+
+def test_a_provider_on_this_machine_is_for_local_mode_and_open_registration_may_rest_on_providers_alone() -> None:
+    local = with_providers({"acme": {**ACME, "issuer": "http://127.0.0.1:9000"}})
+    assert names(local) == set()
+    assert names({**GOOD, **local}) == {"FEDERATION__PROVIDERS"}
+    assert names({**GOOD, **with_providers({"acme": ACME}), "GATEPOST_ACCOUNTS__REGISTRATION": "open"}) == set()
+
+
+def test_applications_are_sent_back_to_addresses_of_theirs_alone() -> None:
+    good = "https://app.example/back,com.example.app:/back,http://localhost:3000/cb"
+    assert names({"GATEPOST_FEDERATION__REDIRECT_URIS": good}) == set()
+    for bad in ("https://*.example/", "javascript:alert(1)", "http://app.example/", "https://app.example/#x"):
+        assert names({"GATEPOST_FEDERATION__REDIRECT_URIS": bad}) == {"FEDERATION__REDIRECT_URIS"}
 
 
 def test_production_accepts_what_is_safe_and_names_what_is_missing() -> None:

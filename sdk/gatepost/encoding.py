@@ -30,14 +30,20 @@ def encode_segment(raw: bytes) -> bytes:
 
 
 def parse_json_object(raw: bytes) -> dict[str, object]:
-    """Parse one JSON object: UTF-8, no member twice at any level, finite numbers, whole characters, 16 levels.
+    """Parse one JSON object, with exactly one reading: see `parse_json`. Raises as it does, and for another value."""
+    value = parse_json(raw)
+    if not isinstance(value, dict):
+        raise MalformedError("not a JSON object")
+    return value
+
+
+def parse_json(raw: bytes) -> object:
+    """Parse one JSON value: UTF-8, no member twice at any level, finite numbers, whole characters, 16 levels.
 
     Raises `ValueError` or `RecursionError` for anything else.
     """
     text = raw.decode("utf-8")
-    value = _DECODER.decode(text)
-    if not isinstance(value, dict):
-        raise MalformedError("not a JSON object")
+    value: object = _DECODER.decode(text)
     if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise MalformedError("nested too deep")
     if "\\u" in text:  # an escaped lone surrogate is a string that nobody can encode again

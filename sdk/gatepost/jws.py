@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from gatepost.encoding import MalformedError, decode_segment, parse_json_object
-from gatepost.keys import KeySet
+from gatepost.keys import KeySet, VerificationKey
 from gatepost.refusals import TokenRefused, UnknownKey
 
 MAX_TOKEN_LENGTH = 8192
@@ -63,18 +63,27 @@ def read_jws(
     token that has none. Raises `UnknownKey` for a `kid` that is not in `keys`, `TokenRefused` for all else.
     """
     parsed = parse_jws(token)
-    header = parsed.header
-    if "jwk" in header:
-        raise TokenRefused("the header brings its own key")
-    if not (typ_optional and "typ" not in header):
-        _check_typ(header.get("typ"), typ)
-    kid, alg = header.get("kid"), header.get("alg")
+    check_header(parsed, typ=typ, typ_optional=typ_optional)
+    kid = parsed.header.get("kid")
     if not isinstance(kid, str):
         raise TokenRefused("kid is not a string")
     key = keys.find(kid)
     if key is None:
         raise UnknownKey("unknown kid")
-    if alg != key.alg:
+    return parsed.header, claims_under(parsed, key)
+
+
+def check_header(parsed: Jws, *, typ: str, typ_optional: bool = False) -> None:
+    """Raises `TokenRefused` for another type, and for a token that brings its own key. See `read_jws`."""
+    if "jwk" in parsed.header:
+        raise TokenRefused("the header brings its own key")
+    if not (typ_optional and "typ" not in parsed.header):
+        _check_typ(parsed.header.get("typ"), typ)
+
+
+def claims_under(parsed: Jws, key: VerificationKey) -> dict[str, object]:
+    """The claims, when algorithm and signature are this very key's. Raises `TokenRefused`; see `check_header` too."""
+    if parsed.header.get("alg") != key.alg:
         raise TokenRefused("alg is not the key's")
     try:
         genuine = key.verify(parsed.signing_input, parsed.signature)
@@ -83,7 +92,7 @@ def read_jws(
         raise TokenRefused(f"malformed: {type(problem).__name__}") from None
     if not genuine:
         raise TokenRefused("bad signature")
-    return header, claims
+    return claims
 
 
 def _split(token: str) -> Jws:

@@ -95,6 +95,10 @@ class Users(Protocol):
     async def set_password(self, tx: Transaction, user_id: str, password_hash: str) -> int:
         """Replace the hash and raise the epoch; the new epoch. Raises `NotFound`."""
 
+    async def hand_over(self, tx: Transaction, user_id: str, *, verified_at: datetime) -> int:
+        """The address is proven by its owner, who has the account from now on: without password, second factor or
+        profile. The new epoch. Raises `NotFound`."""
+
     async def set_email(self, tx: Transaction, user_id: str, email: str, *, verified_at: datetime) -> int:
         """Replace the address by a proven one and raise the epoch; the new epoch. Raises `NotFound`, `Conflict`."""
 

@@ -74,5 +74,8 @@ class Letters(Protocol):
     async def put_off(self, letter_id: str, *, until: datetime) -> None:
         """Try again at `until`."""
 
+    async def withdraw(self, tx: Transaction, user_id: str, *kinds: LetterKind) -> None:
+        """Drop the wishes of these kinds about an account: whoever had them may not be its owner any more."""
+
     async def done(self, letter_id: str) -> None:
         """It was sent, or nobody will try again: nothing is kept of it."""

@@ -77,6 +77,7 @@ class Recovery:
             locked = await self._users.find_locked(act.tx, user.id)
             if locked is None or not _is_about(link, locked):
                 raise DeadLink
+            await self._letters.withdraw(act.tx, user.id, LetterKind.CHANGE)  # else its link would be of the new epoch
             await self._users.verify_email(act.tx, user.id, email_key(link.address), at=now)
             await self._directory.set_password_in(
                 act, user.id, password_hash, keep_session=None, why="password reset", now=now

@@ -53,5 +53,8 @@ class ApiKeys(Protocol):
     async def revoke(self, tx: Transaction, key_id: str, *, user_id: str, now: datetime) -> bool:
         """Revoke; False when there is no such unrevoked key of this person."""
 
+    async def revoke_all(self, tx: Transaction, *, user_id: str, now: datetime) -> Sequence[str]:
+        """Revoke every key of a person; the ids of those that this call revoked."""
+
     async def touch(self, used: Mapping[str, datetime]) -> None:
         """Write the last use of many keys at once; never moves one back."""

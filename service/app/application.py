@@ -20,7 +20,9 @@ from service.web import (
     consents,
     docs,
     errors,
+    federation,
     health,
+    identities,
     mailbox,
     openapi,
     profile,
@@ -31,7 +33,8 @@ from service.web import (
 from service.web.address import AddressRule
 from service.web.cookies import Cookies, DeviceCookie
 from service.web.edge import Edge, HotEndpoint
-from service.web.oauth import authorize, consent, device, logout, metadata, sign_in
+from service.web.oauth import authorize, consent, device, linking, logout, metadata, sign_in
+from service.web.oauth import federation as hosted_federation
 from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
 from service.web.oauth.form_body import SenderOf
 from service.web.oauth.introspect import IntrospectEndpoint
@@ -45,8 +48,10 @@ from service.web.verify import PATH as VERIFY_PATH
 from service.web.verify import VerifyEndpoint
 
 ROOMS = (
-    *(auth, users, profile, addresses, consents, api_keys, admin, wellknown, metadata, health, setup),
-    *(authorize, sign_in, consent, device, logout, address_pages, account, mailbox),
+    *(auth, federation, users, profile, identities, addresses, consents, api_keys, admin),
+    *(wellknown, metadata, health, setup),
+    *(authorize, sign_in, hosted_federation, linking, consent, device, logout),
+    *(address_pages, account, mailbox),
 )
 """Every module with routes."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service import clock
-from service.app.joinery import Joinery
+from service.app.federation import FederationJoinery
 from service.credentials.resolver import Resolver
 from service.crypto.passwords import Argon2Passwords
 from service.logout import LogoutSender, LogoutTokens
@@ -74,7 +74,7 @@ class House:
 
 def build_house(settings: Settings) -> House:
     """Join stores and rooms. Opens no connection yet."""
-    made = Joinery(settings)
+    made = FederationJoinery(settings)
     keyring = made.keyring
     logout_tokens = LogoutTokens(keyring, issuer=settings.issuer, algorithms=keyring.published_algorithms)
     writer = LetterWriter(made.users, made.links, public_url=settings.public_url)
@@ -105,7 +105,7 @@ def build_house(settings: Settings) -> House:
     )
 
 
-def _rooms(made: Joinery) -> Rooms:
+def _rooms(made: FederationJoinery) -> Rooms:
     return Rooms(
         acts=made.acts,
         directory=made.directory,
@@ -140,6 +140,11 @@ def _rooms(made: Joinery) -> Rooms:
         devices=made.devices,
         device_authorization=made.device_authorization,
         id_tokens=made.id_tokens,
+        providers=made.providers,
+        federation=made.federation,
+        arrivals=made.arrivals,
+        identities=made.identities,
+        federated_redirects=frozenset(made.settings.federation.redirect_uris),
     )
 
 

@@ -76,3 +76,6 @@ class Consents(Protocol):
 
     async def remove(self, tx: Transaction, user_id: str, client_id: str) -> bool:
         """Forget one; whether there was one."""
+
+    async def remove_all(self, tx: Transaction, user_id: str) -> None:
+        """Forget all of one person's. The person is locked."""

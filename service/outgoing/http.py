@@ -1,7 +1,8 @@
-"""Sending forms: no redirects, no proxies or credentials of the environment, no answer longer than is read."""
+"""Sending: no redirects, no cookies, no proxies or credentials of the environment, no answer longer than is read."""
 
 import asyncio
 from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
@@ -18,7 +19,7 @@ class OutgoingHttp:
         try:
             async with (
                 asyncio.timeout(self._within),
-                self._opened().stream("POST", uri, data=fields, headers={"Accept": "*/*"}) as answer,
+                self.client().stream("POST", uri, data=fields, headers={"Accept": "*/*"}) as answer,
             ):
                 return answer.status_code
         except httpx2.HTTPError as error:
@@ -31,8 +32,8 @@ class OutgoingHttp:
         if self._client is not None:
             await self._client.aclose()
 
-    def _opened(self) -> httpx2.AsyncClient:
-        """Made on first use: it reads the certificates of the machine, which takes its time."""
+    def client(self) -> httpx2.AsyncClient:
+        """The pool, made on first use: it reads the certificates of the machine, which takes its time."""
         if self._client is None:
             limits = httpx2.Limits(max_connections=64, max_keepalive_connections=0)
             self._client = httpx2.AsyncClient(
@@ -41,5 +42,6 @@ class OutgoingHttp:
                 timeout=self._within,
                 limits=limits,
                 headers={"User-Agent": "gatepost"},
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # nobody is known again by one
             )
         return self._client

@@ -63,9 +63,18 @@ class BrowserSessions:
         self._recent = recent
 
     async def open(
-        self, user: User, *, amr: tuple[str, ...], device: Device, before: BrowserSession | None, now: datetime
+        self,
+        user: User,
+        *,
+        amr: tuple[str, ...],
+        device: Device,
+        before: BrowserSession | None,
+        now: datetime,
+        auth_time: datetime | None = None,
+        session_id: str | None = None,
     ) -> str:
-        """A new hosted sign-in of a person who has just proved who they are: the text of its cookie.
+        """A new hosted sign-in of a person who has just proved who they are, or did at `auth_time` elsewhere: the text
+        of its cookie. `session_id` is a new id that somebody wants to know beforehand.
 
         `before` is who was signed in in this browser. It ends: a sign-in never goes on under an old name (ASVS 7.2.4).
         What the same person had granted goes on under the new one; what another had ends too, and what is unused for
@@ -73,12 +82,12 @@ class BrowserSessions:
         read, `StoreUnavailable`.
         """
         session = Session(
-            id=new_id(),
+            id=session_id or new_id(),
             user_id=user.id,
             client_id=FIRST_PARTY,
             scopes=frozenset(),
             created_at=now,
-            auth_time=now,
+            auth_time=auth_time or now,
             amr=amr,
             acr=None,
             ends_at=now + self._absolute,

@@ -92,9 +92,17 @@ class TokenPairs:
         self._drafts = lru_cache(_REMEMBERED)(self._draft)
 
     async def open(
-        self, user: User, *, asked: Iterable[str] | None, amr: tuple[str, ...], device: Device, now: datetime
+        self,
+        user: User,
+        *,
+        asked: Iterable[str] | None,
+        amr: tuple[str, ...],
+        device: Device,
+        now: datetime,
+        auth_time: datetime | None = None,
     ) -> TokenPair:
-        """A new session of a person who has just proved who they are. `asked=None` grants all that the person may.
+        """A new session of a person who has just proved who they are, or did at `auth_time` elsewhere. `asked=None`
+        grants all that the person may.
 
         Raises `InvalidScope` when more is asked than the person has, `StoreUnavailable` when either store is away, and
         `InvalidLogin` when the account has changed since it was read: a password that was changed meanwhile opens
@@ -107,7 +115,7 @@ class TokenPairs:
             client_id=FIRST_PARTY,
             scopes=_narrowed(held, asked),
             created_at=now,
-            auth_time=now,
+            auth_time=auth_time or now,
             amr=amr,
             acr=None,
             ends_at=now + self._absolute,

@@ -9,7 +9,9 @@ from pydantic import SecretStr
 from service.access.catalogue import ADMIN_ROLE, Catalogue
 from service.accounts.names import parse_email
 from service.addresses import RegistrationMode
+from service.clients.uris import checked_redirect_uri
 from service.crypto.secret import RootSecret
+from service.federation.checks import mistakes_in as wrong_provider
 from service.protocol.errors import Invalid
 from service.settings.model import AccessSettings, Settings
 
@@ -31,6 +33,7 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     yield from _wrong_scopes(settings.access)
     yield from _wrong_secrets(settings)
     yield from _wrong_mail(settings)
+    yield from _wrong_federation(settings)
     if settings.mode == "production":
         yield from _unsafe_in_production(settings)
 
@@ -101,8 +104,20 @@ def _wrong_mail(settings: Settings) -> Iterator[str]:
     for role in settings.accounts.registration_roles:
         if role not in roles or role == ADMIN_ROLE:
             yield f"{PREFIX}ACCOUNTS__REGISTRATION_ROLES: {role!r} is no role that strangers can have"
-    if settings.accounts.registration is RegistrationMode.OPEN and not settings.sends_letters:
-        yield f"{PREFIX}ACCOUNTS__REGISTRATION: open needs {PREFIX}MAIL__SMTP_URL"
+    is_reachable = settings.sends_letters or settings.federation.providers
+    if settings.accounts.registration is RegistrationMode.OPEN and not is_reachable:
+        yield f"{PREFIX}ACCOUNTS__REGISTRATION: open needs {PREFIX}MAIL__SMTP_URL or {PREFIX}FEDERATION__PROVIDERS"
+
+
+def _wrong_federation(settings: Settings) -> Iterator[str]:
+    for config in settings.identity_providers():
+        for field, wrong in wrong_provider(config, local=settings.mode == "local"):
+            yield f"{PREFIX}FEDERATION__PROVIDERS: {config.name}.{field}: {wrong}"
+    for uri in settings.federation.redirect_uris:
+        try:
+            checked_redirect_uri("redirect_uris", uri)
+        except Invalid as refusal:
+            yield f"{PREFIX}FEDERATION__REDIRECT_URIS: {uri}: {refusal.public}"
 
 
 def _unsafe_in_production(settings: Settings) -> Iterator[str]:

@@ -2,14 +2,15 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from service.addresses import RegistrationMode
 from service.crypto.secret import RootSecret
-from service.settings.values import Algorithms, Descriptions, Networks, Roles, Span, Words
+from service.federation import KINDS, ProviderConfig
+from service.settings.values import Algorithms, Descriptions, Networks, Roles, Span, Words, parse_json
 
 LONGEST_ACCESS_LIFE = timedelta(days=1)
 
@@ -180,6 +181,50 @@ class LimitSettings(Group):
     )
 
 
+class ProviderSettings(Group):
+    """One provider that people can sign in with. `client_secret_file` names a file in place of the secret."""
+
+    kind: str = "oidc"
+    client_id: str
+    client_secret: SecretStr = SecretStr("")
+    issuer: str = ""
+    label: str = ""
+    scopes: Words = ()
+    trust_email: bool = True
+    keep_tokens: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, data: Any) -> Any:
+        """The secret of a file in place of the file's name."""
+        if not isinstance(data, dict) or "client_secret_file" not in data:
+            return data
+        rest = {name: value for name, value in data.items() if name != "client_secret_file"}
+        if "client_secret" in rest:
+            raise ValueError("client_secret and client_secret_file are both set")
+        try:
+            return {**rest, "client_secret": Path(data["client_secret_file"]).read_text().strip()}
+        except (OSError, ValueError, TypeError):
+            raise ValueError("client_secret_file cannot be read") from None
+
+
+class FederationSettings(Group):
+    """Signing in with other services."""
+
+    providers: Annotated[dict[str, ProviderSettings], BeforeValidator(parse_json)] = Field(
+        {}, description="JSON map: name to kind, client_id, client_secret or client_secret_file, issuer, label, scopes."
+    )
+    redirect_uris: Words = Field(
+        (), description="Where applications may have people sent back to that sign in by JSON, comma separated, exact."
+    )
+    patience: Span = Field(
+        timedelta(seconds=5),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(seconds=10),
+        description="How long another service may take for one answer.",
+    )
+
+
 class LogSettings(Group):
     """Logs."""
 
@@ -222,6 +267,7 @@ class Settings(Group):
     accounts: AccountSettings = AccountSettings()
     mail: MailSettings = MailSettings()
     limits: LimitSettings = LimitSettings()
+    federation: FederationSettings = FederationSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="before")
@@ -254,6 +300,26 @@ class Settings(Group):
     def sends_letters(self) -> bool:
         """Whether letters go anywhere: by a mail server, or in local mode into a folder."""
         return self.mode == "local" or bool(self.mail.smtp_url.get_secret_value())
+
+    def identity_providers(self) -> tuple[ProviderConfig, ...]:
+        """The providers of the settings, with what their kinds bring."""
+        found = []
+        for name, asked in self.federation.providers.items():
+            kind = KINDS.get(asked.kind, KINDS["oidc"])
+            found.append(
+                ProviderConfig(
+                    name=name,
+                    kind=asked.kind,
+                    client_id=asked.client_id,
+                    client_secret=asked.client_secret.get_secret_value(),
+                    issuer=asked.issuer or kind.issuer,
+                    label=asked.label or kind.label or name,
+                    scopes=asked.scopes or kind.scopes,
+                    trusts_email=asked.trust_email,
+                    keeps_tokens=asked.keep_tokens,
+                )
+            )
+        return tuple(found)
 
     def secrets(self) -> tuple[RootSecret, ...]:
         """The secret in use, then those that were used before. Raises `ValueError`."""

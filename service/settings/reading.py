@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,21 @@ def _validated(values: dict[str, Any], mistakes: list[str]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as problem:
-        found: dict[tuple[str, ...], str] = {}
+        found: dict[tuple[tuple[str, ...], str], str] = {}
         for error in problem.errors(include_input=False, include_url=False):
             path = tuple(str(part) for part in error["loc"][:2] if isinstance(part, str))
-            found.setdefault(path, error["msg"].removeprefix("Value error, "))
-        for path, message in found.items():
-            mistakes.append(f"{PREFIX}{'__'.join(path).upper()}: {message}")
+            found.setdefault((path, _inside(error["loc"][2:])), error["msg"].removeprefix("Value error, "))
+        for (path, inside), message in found.items():
+            mistakes.append(f"{PREFIX}{'__'.join(path).upper()}: {inside}{message}")
             _drop(values, path)
         return _validated(values, mistakes)
+
+
+def _inside(rest: tuple[int | str, ...]) -> str:
+    """Where in a map the mistake is."""
+    names = takewhile(lambda part: isinstance(part, str) and "[" not in part, rest)
+    inside = ".".join(str(name) for name in names)
+    return f"{inside}: " if inside else ""
 
 
 def _drop(values: dict[str, Any], path: tuple[str, ...]) -> None:

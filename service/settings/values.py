@@ -6,7 +6,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 _SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -30,7 +30,7 @@ def _parse_span(value: object) -> object:
 def _parse_words(value: object) -> object:
     if isinstance(value, str) and not value.lstrip().startswith("["):
         return [word.strip() for word in value.split(",") if word.strip()]
-    return _parse_json(value)
+    return parse_json(value)
 
 
 def _parse_networks(value: object) -> object:
@@ -43,7 +43,8 @@ def _parse_networks(value: object) -> object:
         raise ValueError("a network is an address or a prefix, such as 10.0.0.0/8") from None
 
 
-def _parse_json(value: object) -> object:
+def parse_json(value: object) -> object:
+    """Text as JSON; anything else as it is. Raises `ValueError`."""
     if not isinstance(value, str):
         return value
     try:
@@ -61,7 +62,12 @@ def format_value(value: object) -> str:
         return format_span(value)
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+    return json.dumps(value, default=_plain) if isinstance(value, dict) else str(value)
+
+
+def _plain(value: object) -> object:
+    """A group inside a map: what was given, its secrets masked."""
+    return value.model_dump(mode="json", exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 
 def format_span(span: timedelta) -> str:
@@ -78,5 +84,5 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_parse_words)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_networks)]
 Algorithm = Literal["ES256", "RS256", "HS256"]
 Algorithms = Annotated[tuple[Algorithm, ...], BeforeValidator(_parse_words), Field(min_length=1)]
-Descriptions = Annotated[dict[str, str], BeforeValidator(_parse_json)]
-Roles = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_parse_json)]
+Descriptions = Annotated[dict[str, str], BeforeValidator(parse_json)]
+Roles = Annotated[dict[str, tuple[str, ...]], BeforeValidator(parse_json)]

@@ -84,19 +84,19 @@ async def login(body: Login, request: Request, response: Response, house: House,
     """Opens a session on this device. Every failure is the same 401, and costs the same; too many are a 429, whether
     or not there is such an account. A device that has signed in before is not shut out by what others fail."""
     gate: Gate = request.app.state.gate
-    as_cookie, now = _as_cookie(request, mode), clock.now()
-    if as_cookie:
+    in_cookies, now = as_cookie(request, mode), clock.now()
+    if in_cookies:
         gate.check_not_forged(request.scope)
-    before = gate.device.find(request.scope) if as_cookie else body.device or ""
+    before = gate.device.find(request.scope) if in_cookies else body.device or ""
     source = Source(gate.address.of(request.scope), house.known_devices.read(before, now=now))
     user = await house.sign_in.check(body.username, body.password, source=source)
     device = Device(request.headers.get("user-agent", ""), source.address)
-    pair = await house.pairs.open(user, asked=_asked(body.scope), amr=("pwd",), device=device, now=now)
+    pair = await house.pairs.open(user, asked=asked_scopes(body.scope), amr=("pwd",), device=device, now=now)
     known = house.known_devices.remember(user.id, before, now=now)
-    if as_cookie:
+    if in_cookies:
         gate.device.set(response, known)
-    given = _given(pair, response, gate if as_cookie else None)
-    return SignedIn(**given.model_dump(), device=None if as_cookie else known)
+    tokens = given(pair, response, gate if in_cookies else None)
+    return SignedIn(**tokens.model_dump(), device=None if in_cookies else known)
 
 
 @router.post(
@@ -112,8 +112,8 @@ async def refresh(body: Refresh, request: Request, response: Response, house: Ho
     token, from_cookie = _presented_refresh(request, gate, body.refresh_token)
     if token is None:
         raise InvalidRequest(public="Send a refresh token.")
-    pair = await house.pairs.refresh(token, client_id=FIRST_PARTY, asked=_asked(body.scope), now=clock.now())
-    return _given(pair, response, gate if from_cookie else None)
+    pair = await house.pairs.refresh(token, client_id=FIRST_PARTY, asked=asked_scopes(body.scope), now=clock.now())
+    return given(pair, response, gate if from_cookie else None)
 
 
 @router.post(
@@ -177,11 +177,13 @@ async def _is_somebody_elses(request: Request, gate: Gate, user_id: str) -> bool
         return False
 
 
-def _as_cookie(request: Request, mode: str | None) -> bool:
+def as_cookie(request: Request, mode: str | None) -> bool:
+    """Whether the tokens go into cookies."""
     return (mode or request.app.state.default_mode) == "cookie"
 
 
-def _asked(scope: str | None) -> tuple[str, ...] | None:
+def asked_scopes(scope: str | None) -> tuple[str, ...] | None:
+    """The scopes of a request; None asks for all. Raises `InvalidScope`."""
     if not scope:
         return None
     try:
@@ -209,7 +211,7 @@ def _sent_access_cookie(request: Request, gate: Gate) -> bool:
     return any(gate.cookies.find_access(field) for field in fields)
 
 
-def _given(pair: TokenPair, response: Response, gate: Gate | None) -> Tokens:
+def given(pair: TokenPair, response: Response, gate: Gate | None) -> Tokens:
     """The answer; with a gate the tokens go into its cookies instead."""
     response.headers["Cache-Control"] = "no-store"
     in_body = gate is None

@@ -1,4 +1,4 @@
-"""The cookies of browser mode: an access token and a refresh token, out of reach of scripts; and a device's."""
+"""The cookies of browser mode, out of reach of scripts: tokens, a sign-in under way elsewhere, and a device's."""
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -36,6 +36,7 @@ class Cookies:
         self._secure = secure
         self.access_name = f"{prefix}gp_access"
         self.refresh_name = f"{prefix}gp_refresh"
+        self.held_name = f"{prefix}gp_federation"
         self._access_field = f"{self.access_name}=".encode()
         self._refresh_field = f"{self.refresh_name}=".encode()
 
@@ -51,6 +52,10 @@ class Cookies:
         """Give the browser both tokens."""
         self._set(response, self.access_name, pair.access.token, int(pair.access.expires_in.total_seconds()))
         self._set(response, self.refresh_name, pair.refresh_token, int(pair.refresh_expires_in.total_seconds()))
+
+    def hold(self, response: Response, text: str, max_age: int) -> None:
+        """Have the browser keep what belongs to a sign-in that is under way elsewhere; 0 takes it back."""
+        self._set(response, self.held_name, text, max_age)
 
     def clear(self, response: Response) -> None:
         """Take both back."""

@@ -19,13 +19,18 @@ class Cors(CORSMiddleware):
     def __init__(self, app: ASGIApp, *, unshared: Collection[str], **rules: Any) -> None:
         super().__init__(app, **rules)
         self._unshared = frozenset(unshared)
+        self._unshared_below = tuple(path.partition("{")[0] for path in unshared if "{" in path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] in self._unshared:
+        if scope["type"] == "http" and self._is_unshared(scope["path"]):
             await self.app(scope, receive, send)
             return
         await super().__call__(scope, receive, send)
+
+    def _is_unshared(self, path: str) -> bool:
+        """A page whose path has a parameter takes all below it along."""
+        return path in self._unshared or path.startswith(self._unshared_below)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """What a browser asks before it sends the request itself (Fetch §3.2.2)."""

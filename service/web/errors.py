@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from gatepost.challenge import api_key_challenge, basic_challenge, bearer_challenge
+from service.federation.refusals import ProviderFailed, ProviderSilent
 from service.protocol.errors import (
     AccessDenied,
     Conflict,
@@ -58,6 +59,8 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (UnsupportedBody, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED),
+    (ProviderFailed, HTTPStatus.BAD_GATEWAY),
+    (ProviderSilent, HTTPStatus.GATEWAY_TIMEOUT),
     (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
     (Delayed, HTTPStatus.SERVICE_UNAVAILABLE),
 )

@@ -86,9 +86,11 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
         "Too much was tried or asked; `Retry-After` says when to come.",
         "too_many_attempts",
     ),
+    502: ("BadGateway", "Another service gave an answer that cannot be used.", "provider_failed"),
     503: ("Unavailable", "A store is away, or too much work is waiting.", "temporarily_unavailable"),
+    504: ("GatewayTimeout", "Another service does not answer in time.", "provider_silent"),
 }
-_REFUSAL_FIELDS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+_REFUSAL_FIELDS = {401: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER, 504: _RETRY_AFTER}
 
 
 def reference(status: int) -> Part:

@@ -18,6 +18,7 @@ from service.clients.registry import ClientRegistry
 from service.codes.device import DeviceDesk
 from service.consents.book import ConsentBook
 from service.credentials.bearer import BearerCredential
+from service.federation import Arrivals, FederationDesk, IdentityBook, ProviderDirectory
 from service.grants.device_code import DeviceAuthorization
 from service.grants.endpoint import TokenEndpoint
 from service.introspection import Introspection, TokenRevocation
@@ -72,6 +73,11 @@ class Rooms:
     devices: DeviceDesk
     device_authorization: DeviceAuthorization
     id_tokens: IdTokens
+    providers: ProviderDirectory
+    federation: FederationDesk
+    arrivals: Arrivals
+    identities: IdentityBook
+    federated_redirects: frozenset[str]
 
 
 async def _rooms(request: Request) -> Rooms:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from service.clients.client import Client
 from service.clients.metadata import ClientMetadata
+from service.federation import ProviderConfig
 from service.protocol.errors import Invalid
 from service.web.edge import Edge
 from service.web.mailbox import Letter, mailbox_page
@@ -39,6 +40,7 @@ from service.web.pages.address import (
     done_page,
     form_page,
 )
+from service.web.pages.federation import link_page
 from service.web.pages.language import get_locale
 from tests.pages.account_gallery import ACCOUNT_PAGES, Shown
 
@@ -73,6 +75,10 @@ def _client(shown: Content) -> Client:
     )
     now = datetime.now(UTC)
     return Client("gp_client_x", shown.client, True, frozenset(), (), 1, now, metadata=metadata)
+
+
+def _provider(label: str) -> ProviderConfig:
+    return ProviderConfig(label, "oidc", "client", "secret", "https://id.example", label, ("openid",))
 
 
 def _consent(locale: Locale, shown: Content, *scopes: str, resources: tuple[str, ...] = ()) -> Response:
@@ -115,6 +121,21 @@ PAGES: Mapping[str, Draw] = {
     "sign-in-busy": lambda to, it: sign_in_page(it.text, it.text, locale=to, login_hint=it.account, error="busy"),
     "sign-in-account": lambda to, it: sign_in_page(
         it.text, it.text, locale=to, client_name=it.client, account=it.account, redirect_uri=it.uri
+    ),
+    "sign-in-with": lambda to, it: sign_in_page(
+        it.text,
+        it.text,
+        locale=to,
+        client_name=it.client,
+        redirect_uri=it.uri,
+        ways={"/forgot-password": "forgot", "/register": "register"},
+        providers=[_provider(it.client), _provider("Acme")],
+    ),
+    "sign-in-first": lambda to, it: sign_in_page(
+        it.text, it.text, locale=to, login_hint=it.account, error="sign_in_first", provider=it.client
+    ),
+    "link-identity": lambda to, it: link_page(
+        it.text, it.text, locale=to, provider=it.client, account_there=it.uri, account=it.account
     ),
     "consent": lambda to, it: _consent(to, it, "openid", "profile", "offline_access", it.scope, "notes.export"),
     "consent-resources": lambda to, it: _consent(to, it, "openid", resources=(it.resource,)),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from string import Formatter
+from typing import get_args
 
 import pytest
 from jinja2 import nodes
@@ -15,6 +16,7 @@ from service.web.pages.consent import scope_lines
 from service.web.pages.language import Locale, get_locale
 from service.web.pages.page import _templates
 from service.web.pages.problem import Problem
+from service.web.pages.sign_in import SignInError
 from tests.pages.gallery import FRIENDLY, LANGUAGES, PAGES
 from tests.servers.gatepost import ROOT
 
@@ -87,13 +89,18 @@ def mistakes() -> set[str]:
     return {f"mistake.{rule}" for rule in {*rules, "username", "email", "taken", "different"}}
 
 
+def sign_in_errors() -> set[str]:
+    """What can be wrong with a sign-in."""
+    return {f"sign_in.error.{error}" for error in get_args(SignInError)}
+
+
 def used() -> set[str]:
     """Every key that any page shows."""
     locale, strings = noting("en")
     for draw in PAGES.values():
         draw(locale, FRIENDLY)
     scope_lines([*BUILT_IN, *OPENID], Catalogue().descriptions, locale=locale)
-    return strings.read | asked_in_templates() | asked_in_code() | mistakes()
+    return strings.read | asked_in_templates() | asked_in_code() | mistakes() | sign_in_errors()
 
 
 def fields_of(text: str) -> list[str]:

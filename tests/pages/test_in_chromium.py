@@ -17,6 +17,7 @@ def seen(
         yield look(node, chromium, url)
 
 
+@pytest.mark.timeout(300)  # the first looks at all of them
 @pytest.mark.parametrize("name", NAMES)
 def test_everybody_can_use_a_page_and_a_browser_has_no_complaint(seen: dict[str, list[Any]], name: str) -> None:
     views = seen[name]

@@ -11,6 +11,7 @@ from service.storage.redis.failures import RedisFailures
 from service.storage.redis.families import RedisRefreshFamilies
 from service.storage.redis.link import RedisLink, ServerFacts
 from service.storage.redis.revocation_engine import RedisRevocationEngine
+from service.storage.redis.transactions import RedisTransactions
 
 __all__ = [
     "RedisCodes",
@@ -19,5 +20,6 @@ __all__ = [
     "RedisLink",
     "RedisRefreshFamilies",
     "RedisRevocationEngine",
+    "RedisTransactions",
     "ServerFacts",
 ]

@@ -11,6 +11,7 @@
 | `gp:{user code}:uc` | string: which request the code leads to | as long as the request may be decided |
 | `gp:{digest}:n:<digest>` | hash: failures of one kind in a row | until they are forgotten (service/limits/meter.py) |
 | `gp:failures` | string: shows that the counters were not lost | for ever |
+| `gp:{digest}:t` | string: a sign-in that is under way elsewhere, sealed | as long as it may take |
 | `gp:revocations` | stream: revocations as they are acknowledged | the newest `STREAM_LENGTH`, about |
 
 Each lives `MARGIN` longer than it must, so that clocks which disagree by less than that lose nothing. The part in
@@ -91,6 +92,10 @@ class Keyspace:
     def failures_mark(self) -> str:
         """Lies beside the counters of failures, and goes when they go."""
         return f"{self.prefix}failures"
+
+    def transaction(self, digest: str) -> str:
+        """One sign-in that is under way at another service."""
+        return f"{self.prefix}{{{_tag(digest)}}}:t"
 
     def blacklist(self, owner: str, kind: RevocationKind, subject: str) -> str:
         """Present while the subject is revoked."""

@@ -8,6 +8,8 @@ from service.storage.sql.api_keys import SqlApiKeys
 from service.storage.sql.clients import SqlClients
 from service.storage.sql.consents import SqlConsents
 from service.storage.sql.database import Database, SqlTransaction
+from service.storage.sql.identities import SqlIdentities
+from service.storage.sql.identity_providers import SqlIdentityProviders
 from service.storage.sql.letters import SqlLetters
 from service.storage.sql.links import SqlLinks
 from service.storage.sql.logout_notices import SqlLogoutNotices
@@ -22,6 +24,8 @@ __all__ = [
     "SqlApiKeys",
     "SqlClients",
     "SqlConsents",
+    "SqlIdentities",
+    "SqlIdentityProviders",
     "SqlLetters",
     "SqlLinks",
     "SqlLogoutNotices",

@@ -114,6 +114,11 @@ class SqlApiKeys:
             return False
         return True
 
+    async def revoke_all(self, tx: Transaction, *, user_id: str, now: datetime) -> Sequence[str]:
+        """See `ApiKeys.revoke_all`."""
+        living = update(API_KEYS).where(_k.user_id == user_id, _k.revoked_at.is_(None))
+        return list((await opened(tx).run(living.values(revoked_at=now).returning(_k.id))).scalars())
+
     async def touch(self, used: Mapping[str, datetime]) -> None:
         """See `ApiKeys.touch`."""
         await self._database.run_each(_TOUCH, [{"key": key, "at": at} for key, at in sorted(used.items())])

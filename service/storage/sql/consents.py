@@ -80,6 +80,10 @@ class SqlConsents:
             return False
         return (await opened(tx).run(_REMOVE, {"user": user_id, "client": client_id})).rowcount == 1
 
+    async def remove_all(self, tx: Transaction, user_id: str) -> None:
+        """See `Consents.remove_all`."""
+        await opened(tx).run(delete(CONSENTS).where(_c.user_id == user_id))
+
 
 def _consent_of(row: Sequence[Any]) -> Consent:
     """A row of the version before has no `agreed`: what it says of all resources together holds for the service's own,

@@ -70,6 +70,11 @@ class SqlLetters:
         async with self._database.begin() as tx:
             await tx.run(_ONE.values(next_try_at=until), {"letter": letter_id})
 
+    async def withdraw(self, tx: Transaction, user_id: str, *kinds: LetterKind) -> None:
+        """See `Letters.withdraw`."""
+        about = delete(LETTERS).where(_l.user_id == user_id, _l.kind.in_([kind.value for kind in kinds]))
+        await opened(tx).run(about)
+
     async def done(self, letter_id: str) -> None:
         """See `Letters.done`."""
         async with self._database.begin() as tx:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from service.storage.sql.columns import NUMBER, Id, Json, UtcDateTime
@@ -206,6 +206,41 @@ class LetterRow(SQLModel, table=True):
     tries: int = Field(sa_type=BigInteger)
 
 
+class IdentityRow(SQLModel, table=True):
+    """An identity at another service that is linked to an account; what it lets us do there sealed, if it is kept."""
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    issuer: str = Field(sa_type=Id)
+    subject: str = Field(sa_type=Id)
+    user_id: str = Field(sa_type=Id, foreign_key="users.id", index=True)
+    provider: str
+    account: str
+    linked_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime = Field(sa_type=UtcDateTime)
+    tokens: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class IdentityProviderRow(SQLModel, table=True):
+    """A provider that an administrator has added; its secret sealed."""
+
+    __tablename__ = "identity_providers"
+
+    name: str = Field(sa_type=Id, primary_key=True)
+    kind: str
+    issuer: str
+    client_id: str
+    sealed_secret: bytes = Field(sa_type=LargeBinary)
+    label: str
+    scopes: list[str] = Field(sa_type=Json)
+    trusts_email: bool
+    keeps_tokens: bool
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class RevocationRow(SQLModel, table=True):
     """One revocation; `pushed_at` is null while it is in the outbox. Numbers are never used again."""
 
@@ -255,5 +290,7 @@ CONSENTS = _table("consents")
 LOGOUT_NOTICES = _table("logout_notices")
 LINKS = _table("links")
 LETTERS = _table("letters")
+IDENTITIES = _table("identities")
+IDENTITY_PROVIDERS = _table("identity_providers")
 REVOCATIONS = _table("revocations")
 SIGNING_KEYS = _table("signing_keys")

@@ -153,6 +153,12 @@ class SqlUsers:
         """See `Users.set_password`."""
         return await _raise_epoch(opened(tx), update(USERS).where(_u.id == user_id).values(password_hash=password_hash))
 
+    async def hand_over(self, tx: Transaction, user_id: str, *, verified_at: datetime) -> int:
+        """See `Users.hand_over`."""
+        bare: dict[str, Any] = {"password_hash": None, "second_factor_at": None, "profile": {}}
+        bare["email_verified_at"] = verified_at
+        return await _raise_epoch(opened(tx), update(USERS).where(_u.id == user_id).values(**bare))
+
     async def set_email(self, tx: Transaction, user_id: str, email: str, *, verified_at: datetime) -> int:
         """See `Users.set_email`."""
         values = {"email": email, "email_key": email_key(email), "email_verified_at": verified_at}

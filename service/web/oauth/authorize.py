@@ -5,8 +5,8 @@ from starlette.responses import RedirectResponse
 
 from service.authorize import Parameters, SentBack, parse_parameters
 from service.authorize.rules import KNOWN
-from service.web.oauth.browser import Carried
-from service.web.oauth.flow import AUTHORIZE, DEVICE, RESUME, Here, see_other
+from service.web.oauth.browser import FOR_SIGN_IN, Carried
+from service.web.oauth.flow import AUTHORIZE, DEVICE, LINK, RESUME, Here, see_other
 from service.web.pages import PageRoute
 from service.web.pages.form import read_raw_form
 from service.web.security import public
@@ -35,7 +35,9 @@ async def authorize_by_form(here: Here) -> Response:
 @router.get(RESUME, dependencies=[public])
 async def resume(here: Here, request: str = "") -> Response:
     """Go on with what this browser carries. Raises `Expired`."""
-    carried = here.browsers.open(here.browser, request, "authorize", "device", "account", now=here.now)
+    carried = here.browsers.open(here.browser, request, *FOR_SIGN_IN, now=here.now)
+    if carried.purpose == "link":
+        return here.go_to(LINK, carried)
     if carried.purpose == "device":
         return RedirectResponse(f"{DEVICE}?{carried.query}", 303)
     if carried.purpose == "account":

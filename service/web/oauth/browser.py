@@ -32,7 +32,9 @@ _FORGED = "The form is out of date, or cookies are blocked. Go back to the appli
 ANYONE = "sign-in"
 """What the form of a sign-in is about: it may be sent whoever is signed in by then, in another tab perhaps."""
 
-Purpose = Literal["authorize", "device", "logout", "account"]
+Purpose = Literal["authorize", "device", "logout", "account", "link"]
+FOR_SIGN_IN: tuple[Purpose, ...] = ("authorize", "device", "account", "link")
+"""What somebody may have to sign in for."""
 
 
 @dataclass(frozen=True, slots=True)

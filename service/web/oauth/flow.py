@@ -18,7 +18,7 @@ from service.web.rooms import Rooms
 from service.web.security import Gate
 
 AUTHORIZE, RESUME, LOGOUT, SIGNED_OUT = "/oauth2/authorize", "/oauth2/resume", "/oauth2/logout", "/signed-out"
-SIGN_IN, CONSENT, DEVICE = "/sign-in", "/consent", "/device"
+SIGN_IN, CONSENT, DEVICE, LINK = "/sign-in", "/consent", "/device", "/sign-in/link"
 
 
 class Flow:

@@ -6,7 +6,7 @@ from service.addresses import RegistrationMode
 from service.authorize import SentBack
 from service.authorize.decision import SignIn
 from service.protocol.errors import InvalidLogin, TooBusy, TooManyAttempts
-from service.web.oauth.browser import ANYONE, Carried
+from service.web.oauth.browser import ANYONE, FOR_SIGN_IN, Carried
 from service.web.oauth.errors import retry_after
 from service.web.oauth.flow import RESUME, SIGN_IN, Here, see_other
 from service.web.pages import PageRoute, locale_of, sign_in_page, signed_in_page
@@ -26,7 +26,7 @@ async def show_sign_in(here: Here, request: str = "") -> Response:
     """The form; without a request, who is signed in."""
     if not request and here.browser.signed_in is not None:
         return signed_in_page(locale=locale_of(here.request), account=here.browser.signed_in.user.username)
-    return await _form(here, request, _carried(here, request))
+    return await show_form(here, request, parse_carried(here, request))
 
 
 @router.post("", dependencies=[public])
@@ -34,7 +34,7 @@ async def sign_in(here: Here) -> Response:
     """Check name and password, at one price for all. What was signed in in this browser ends (ASVS 7.2.4)."""
     sent = await read_form(here.request, _FIELDS)
     here.browsers.check_csrf(here.browser, sent["csrf"], ANYONE)
-    carried, before = _carried(here, sent["request"]), here.browser.signed_in
+    carried, before = parse_carried(here, sent["request"]), here.browser.signed_in
     if sent["choice"] == "continue" and before is not None and carried is not None:
         return here.go_to(RESUME, carried.choosing(before.session.id))
     try:
@@ -43,20 +43,20 @@ async def sign_in(here: Here) -> Response:
             user, amr=_BY_PASSWORD, device=here.device, before=before, now=here.now
         )
     except InvalidLogin:
-        return await _form(here, sent["request"], carried, username=sent["username"], error="wrong")
+        return await show_form(here, sent["request"], carried, username=sent["username"], error="wrong")
     except TooManyAttempts as refusal:
-        form = await _form(here, sent["request"], carried, username=sent["username"], error="throttled")
+        form = await show_form(here, sent["request"], carried, username=sent["username"], error="throttled")
         form.headers["Retry-After"] = retry_after(refusal)
         return form
     except TooBusy:
-        return await _form(here, sent["request"], carried, username=sent["username"], error="busy")
+        return await show_form(here, sent["request"], carried, username=sent["username"], error="busy")
     response = see_other(SIGN_IN) if carried is None else here.go_to(RESUME, carried)
     return here.browsers.remember(here.remember_device(response, user.id), cookie)
 
 
-def _carried(here: Here, text: str) -> Carried | None:
+def parse_carried(here: Here, text: str) -> Carried | None:
     """What the sign-in is for, when it is for something. Raises `Expired`."""
-    return here.browsers.open(here.browser, text, "authorize", "device", "account", now=here.now) if text else None
+    return here.browsers.open(here.browser, text, *FOR_SIGN_IN, now=here.now) if text else None
 
 
 def _ways(house: Rooms) -> dict[str, str]:
@@ -67,10 +67,18 @@ def _ways(house: Rooms) -> dict[str, str]:
     return offered
 
 
-async def _form(
-    here: Here, request_text: str, carried: Carried | None, *, username: str = "", error: SignInError | None = None
+async def show_form(
+    here: Here,
+    request_text: str,
+    carried: Carried | None,
+    *,
+    username: str = "",
+    error: SignInError | None = None,
+    provider: str = "",
 ) -> Response:
+    """The form, or for a request that needs none any more its answer. `provider` is what the error is about."""
     csrf = here.browsers.csrf(here.browser, ANYONE)
+    providers = await here.house.providers.offered(now=here.now)
     if carried is None or carried.purpose != "authorize":
         again = here.browser.signed_in if carried is not None and carried.purpose == "account" else None
         return here.shown(
@@ -82,6 +90,8 @@ async def _form(
                 error=error,
                 again=again is not None,
                 ways=_ways(here.house),
+                providers=providers,
+                provider=provider,
             )
         )
     try:
@@ -102,5 +112,7 @@ async def _form(
             error=error,
             account=signed_in.user.username if offers and signed_in is not None else None,
             ways=_ways(here.house),
+            providers=providers,
+            provider=provider,
         )
     )

@@ -48,7 +48,7 @@ def consent_page(
     return page(
         "consent.html",
         locale=locale,
-        policy=policy_of(leads_to=redirect_uri),
+        policy=policy_of(redirect_uri),
         request_text=request_text,
         csrf=csrf,
         client_name=client.name,

@@ -14,7 +14,7 @@ def form_post_page(redirect_uri: str, fields: Mapping[str, str], *, locale: Loca
     return page(
         "form_post.html",
         locale=locale,
-        policy=policy_of(leads_to=redirect_uri, scripts=True),
+        policy=policy_of(redirect_uri, scripts=True),
         redirect_uri=redirect_uri,
         host=place_of(redirect_uri),
         fields=fields,

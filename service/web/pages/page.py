@@ -43,14 +43,14 @@ def page(
     return HTMLResponse(_templates.get_template(template).render(shown), status, fields)
 
 
-def policy_of(*, leads_to: str = "", scripts: bool = False) -> str:
-    """The content security policy of a page whose form ends, after redirects, at the address `leads_to` of a client.
+def policy_of(*leads_to: str, scripts: bool = False) -> str:
+    """The content security policy of a page whose forms end, after redirects, at these addresses of others.
 
-    Browsers hold every redirect that follows a form to `form-action`, those of the client's own server too, which may
-    lie on another host. So the client's scheme is named there, and https; without a client, ourselves alone.
+    Browsers hold every redirect that follows a form to `form-action`, those of another's own server too, which may lie
+    on another host. So the schemes are named there, and https; when all ends here, ourselves alone.
     """
-    scheme = urlsplit(leads_to).scheme
-    targets = "".join(f" {name}:" for name in sorted({scheme, "https"})) if scheme else ""
+    schemes = {scheme for uri in leads_to if (scheme := urlsplit(uri).scheme)}
+    targets = "".join(f" {name}:" for name in sorted({*schemes, "https"})) if schemes else ""
     own_scripts = "script-src 'self'; " if scripts else ""
     return (
         f"default-src 'none'; {own_scripts}style-src 'self'; img-src 'self'; "

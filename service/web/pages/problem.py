@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from service.authorize.refusals import Expired, RedirectRefused, UnknownClient
+from service.federation.refusals import ForeignAnswer, LinkedElsewhere, ProviderFailed, ProviderSilent
 from service.protocol.errors import CsrfFailed, DeadLink, Delayed, InvalidRequest, NotFound, Refusal, TooManyAttempts
 from service.web.errors import render_refusal
 from service.web.pages.language import Locale, locale_of
@@ -25,6 +26,9 @@ class Problem(StrEnum):
     EXPIRED = "expired"
     DEAD_LINK = "dead_link"
     FORGED = "forged"
+    FOREIGN_ANSWER = "foreign_answer"
+    LINKED_ELSEWHERE = "linked_elsewhere"
+    PROVIDER_AWAY = "provider_away"
     TOO_OFTEN = "too_often"
     NOT_NOW = "not_now"
     NOT_FOUND = "not_found"
@@ -32,6 +36,10 @@ class Problem(StrEnum):
 
 
 _BY_REFUSAL: tuple[tuple[type[Refusal], Problem], ...] = (
+    (ProviderFailed, Problem.PROVIDER_AWAY),
+    (ProviderSilent, Problem.PROVIDER_AWAY),
+    (LinkedElsewhere, Problem.LINKED_ELSEWHERE),
+    (ForeignAnswer, Problem.FOREIGN_ANSWER),
     (TooManyAttempts, Problem.TOO_OFTEN),
     (Delayed, Problem.NOT_NOW),
     (CsrfFailed, Problem.FORGED),

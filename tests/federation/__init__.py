@@ -1,0 +1,1 @@
+"""Signing in with another service, against OpenID providers, GitHub and Facebook on loopback."""
