@@ -12,6 +12,7 @@ from service.api_keys.key import ApiKey
 from service.api_keys.keyring import NewApiKey
 from service.clients.client import Client
 from service.consents.consent import Consent
+from service.federation import LinkedIdentity, ProviderConfig
 from service.protocol.errors import Invalid
 from service.sessions.overview import SeenSession, SessionKind
 from service.sessions.session import Session
@@ -23,6 +24,7 @@ from service.web.pages.account import (
     applications_page,
     email_page,
     key_made_page,
+    linked_page,
     new_key_page,
     password_page,
     profile_page,
@@ -150,6 +152,15 @@ def _profile_mistake(to: Locale, it: Shown, *, field: str, rule: str = "value_re
     return profile_page(frame, it.user)
 
 
+def _linked(to: Locale, it: Shown, *, done: str, count: int) -> Response:
+    there = f"{it.account}@example.com"
+    linked = [LinkedIdentity("1", it.resource, "s", "u", "acme", there, NOW - timedelta(days=40), NOW)]
+    linked.append(LinkedIdentity("2", it.resource, "t", "u", "gone", "", NOW - timedelta(days=400), NOW))
+    offered = [ProviderConfig("acme", "oidc", "c", "", it.resource, it.client, ())] if count else []
+    frame = it.frame(Place.LINKED, to, done=done)
+    return linked_page(frame, linked[:count], offered=offered, sent_along={"csrf": it.text}, now=NOW)
+
+
 ACCOUNT_PAGES: Mapping[str, Draw] = {
     "account": lambda to, it: profile_page(it.frame(Place.PROFILE, to, typed=TYPED, done="saved"), it.user),
     "account-mistake": partial(_profile_mistake, field="name", rule="text"),
@@ -168,6 +179,8 @@ ACCOUNT_PAGES: Mapping[str, Draw] = {
     "account-email-none": lambda to, it: email_page(
         it.frame(Place.EMAIL, to, done="sent"), replace(it.user, email=None)
     ),
+    "account-linked": partial(_linked, done="last", count=2),
+    "account-linked-none": partial(_linked, done="unlinked", count=0),
     "account-sessions": _sessions,
     "account-sessions-alone": partial(_alone, done="others"),
     "account-sessions-ended": partial(_alone, done="ended"),

@@ -140,7 +140,7 @@ PUBLIC = {
     **{
         (method, f"/account{place}"): 303
         for method in ("GET", "POST")
-        for place in ("", "/password", "/email", "/sessions", "/applications", "/api-keys", "/api-keys/new")
+        for place in ("", "/password", "/email", "/linked", "/sessions", "/applications", "/api-keys", "/api-keys/new")
     },
 }
 OAUTH = {

@@ -7,8 +7,8 @@ one that the JSON API has too, and the look is `service/web/pages`. Read `visit.
 
 from fastapi import APIRouter
 
-from service.web.account import api_keys, applications, email, password, profile, sessions
+from service.web.account import api_keys, applications, email, linked, password, profile, sessions
 
 router = APIRouter()
-for _room in (profile, password, email, sessions, applications, api_keys):
+for _room in (profile, password, email, linked, sessions, applications, api_keys):
     router.routes.extend(_room.router.routes)

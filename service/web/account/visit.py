@@ -14,6 +14,7 @@ from service.limits import Source
 from service.protocol.errors import CsrfFailed, Invalid
 from service.sessions.browser import BrowserSession
 from service.web.oauth.browser import Carried
+from service.web.oauth.federation import LINK_FORM
 from service.web.oauth.flow import SIGN_IN, Flow, Here, see_other
 from service.web.pages import PageRoute, locale_of
 from service.web.pages.account import Frame, Place
@@ -95,6 +96,12 @@ class Visit:
     def done(self, place: Place, what: str) -> Response:
         """Go on to a page by GET, which says what has been done."""
         return see_other(place.path, {"done": what})
+
+    def linking(self, place: Place) -> dict[str, str]:
+        """What a form sends along that leads to another service, to link it, and back to this page."""
+        browsers, browser = self._here.browsers, self._here.browser
+        text = browsers.seal(browser, Carried("account", place.path, self.now))
+        return {"request": text, "csrf": browsers.csrf(browser, LINK_FORM)}
 
     def _has(self, place: Place) -> bool:
         return place is not Place.EMAIL or self.house.sends_letters

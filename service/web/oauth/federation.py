@@ -62,12 +62,12 @@ async def go(provider: str, here: Here) -> Response:
 
 @router.post("/{provider}/link", dependencies=[public])
 async def go_linking(provider: str, here: Here) -> Response:
-    """Send who is signed in there, to link what they come back with; then they go on to what they carry."""
+    """Send who has signed in lately there, to link what they come back with; then they go on to what they carry."""
     sent = await read_form(here.request, ("request", "csrf"))
     here.browsers.check_csrf(here.browser, sent["csrf"], LINK_FORM)
     carried, signed_in = parse_carried(here, sent["request"]), here.browser.signed_in
-    if signed_in is None:
-        return see_other(SIGN_IN)
+    if signed_in is None or not here.house.browser_sessions.is_recent(signed_in, now=here.now):
+        return see_other(SIGN_IN) if carried is None else here.go_to(SIGN_IN, carried)
     wish = Wish(
         redirect_uri=_address(here, provider),
         carried=sent["request"],

@@ -52,7 +52,7 @@ async def listed(web: Web, user: User) -> Sequence[SeenSession]:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/password", "/email", "/sessions", "/applications", "/api-keys", "/api-keys/new"]
+    "path", ["", "/password", "/email", "/linked", "/sessions", "/applications", "/api-keys", "/api-keys/new"]
 )
 async def test_who_is_not_signed_in_signs_in_and_comes_back_to_the_page(
     surfer: Surfer, person: User, path: str

@@ -12,7 +12,7 @@ from service.web.pages.account.forms import (
 )
 from service.web.pages.account.frame import Frame, Place
 from service.web.pages.account.keys import api_keys_page, key_made_page, new_key_page
-from service.web.pages.account.lists import applications_page, sessions_page
+from service.web.pages.account.lists import applications_page, linked_page, sessions_page
 
 __all__ = [
     "PASSWORD_FIELDS",
@@ -23,6 +23,7 @@ __all__ = [
     "applications_page",
     "email_page",
     "key_made_page",
+    "linked_page",
     "new_key_page",
     "password_page",
     "profile_page",

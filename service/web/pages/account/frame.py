@@ -20,6 +20,7 @@ class Place(StrEnum):
     PROFILE = "profile"
     PASSWORD = "password"
     EMAIL = "email"
+    LINKED = "linked"
     SESSIONS = "sessions"
     APPLICATIONS = "applications"
     API_KEYS = "api-keys"

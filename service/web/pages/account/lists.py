@@ -1,4 +1,5 @@
-"""The pages of the account that show who has got in: sessions, and applications that were allowed something."""
+"""The pages of the account that show who gets in: sessions, applications that were allowed something, and the other
+services by which the person signs in."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +8,13 @@ from datetime import datetime
 from starlette.responses import Response
 
 from service.consents.consent import Consent
+from service.federation import LinkedIdentity, ProviderConfig
 from service.sessions.overview import SeenSession, SessionKind
 from service.web.pages.account.frame import Frame, account_page
 from service.web.pages.consent import ScopeLine, scope_lines
 from service.web.pages.language import Locale
 from service.web.pages.moment import Moment
+from service.web.pages.page import policy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,17 @@ class SessionLine:
     current: bool
     within_current: bool
     offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLine:
+    """One identity at another service, in words: `account` is what the person is called there, where that is known."""
+
+    id: str
+    provider: str
+    account: str
+    since: Moment
+    used: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,31 @@ def applications_page(
         for consent in consents
     ]
     return account_page("applications", frame, applications=lines)
+
+
+def linked_page(
+    frame: Frame,
+    identities: Iterable[LinkedIdentity],
+    *,
+    offered: Sequence[ProviderConfig],
+    sent_along: Mapping[str, str],
+    now: datetime,
+) -> Response:
+    """Every linked identity, and each service that is `offered`. A form of each identity posts its id as `identity`;
+    one of each service posts what is `sent_along` to the address from which the browser goes there."""
+    labels = {one.name: one.label for one in offered}
+    lines = [
+        IdentityLine(
+            id=one.id,
+            provider=labels.get(one.provider, one.provider),
+            account=one.account,
+            since=Moment.of(one.linked_at, now, frame.locale),
+            used=Moment.of(one.last_used_at, now, frame.locale),
+        )
+        for one in identities
+    ]
+    policy = policy_of(*(one.issuer for one in offered))
+    return account_page("linked", frame, policy=policy, identities=lines, offered=labels, sent_along=sent_along)
 
 
 def _session_line(seen: SeenSession, current: str, now: datetime, locale: Locale) -> SessionLine:
