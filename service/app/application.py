@@ -44,6 +44,7 @@ from service.web.oauth.userinfo import UserInfoEndpoint
 from service.web.pages import PageRoute
 from service.web.rooms import Rooms
 from service.web.security import Gate
+from service.web.throttle import Throttle
 from service.web.verify import PATH as VERIFY_PATH
 from service.web.verify import VerifyEndpoint
 
@@ -90,6 +91,12 @@ def _gate(settings: Settings, house: House) -> Gate:
         cookies=Cookies(secure=settings.secure),
         device=DeviceCookie(secure=settings.secure),
         address=AddressRule(settings.server.trusted_proxies),
+        throttle=Throttle(
+            permits=house.permits,
+            api=settings.limits.api_rate,
+            verify=settings.limits.verify_rate,
+            network=settings.limits.network_rate,
+        ),
         api_key_in_query=settings.api_keys.allow_in_query,
         origins=frozenset(origin.encode() for origin in (settings.public_url, *settings.server.cors_origins)),
     )

@@ -10,6 +10,7 @@ from service import clock
 from service.app.federation import FederationJoinery
 from service.credentials.resolver import Resolver
 from service.crypto.passwords import Argon2Passwords
+from service.limits import Permits
 from service.logout import LogoutSender, LogoutTokens
 from service.mail import LetterSender, LetterWriter
 from service.outgoing import OutgoingHttp
@@ -41,6 +42,7 @@ class House:
     feed: RevocationFeed
     passwords: Argon2Passwords
     browsers: Browsers
+    permits: Permits
     notices: LogoutSender
     letters: LetterSender | None
     breached: BreachedFile | None
@@ -86,6 +88,7 @@ def build_house(settings: Settings) -> House:
         link=made.link,
         feed=made.feed,
         passwords=made.passwords,
+        permits=Permits(made.rates),
         browsers=Browsers(made.browser_sessions, made.sealer, browser_keys, secure=settings.secure),
         notices=LogoutSender(
             made.notices,

@@ -1,5 +1,6 @@
 """How the rooms of one worker are joined: each is made once, of those that it needs, when it is first asked for."""
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -103,7 +104,8 @@ class Joinery(Stores):
 
     @cached_property
     def limits(self) -> Policy:
-        return Policy(**dict(self.settings.limits))
+        figures = dict(self.settings.limits)
+        return Policy(**{field.name: figures[field.name] for field in fields(Policy)})
 
     @cached_property
     def guard(self) -> Guard:

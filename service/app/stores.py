@@ -17,6 +17,7 @@ from service.storage.redis import (
     RedisDeviceRequests,
     RedisFailures,
     RedisLink,
+    RedisRates,
     RedisRefreshFamilies,
     RedisRevocationEngine,
 )
@@ -108,6 +109,10 @@ class Stores:
     @cached_property
     def device_requests(self) -> RedisDeviceRequests:
         return RedisDeviceRequests(self.link, prefix=self._prefix)
+
+    @cached_property
+    def rates(self) -> RedisRates:
+        return RedisRates(self.link, self.secrets[0].derive("names of counters"), prefix=self._prefix)
 
     @cached_property
     def failures(self) -> RedisFailures:

@@ -1,7 +1,7 @@
-"""How often somebody may try: failures at secrets are counted, and too many of them close a door for a while.
+"""How often somebody may try, and ask: failures at secrets close a door for a while; requests have a rate.
 
-Owns the figures' meaning (`meter.py`), who is counted as whom, and the known devices that strangers cannot shut out.
-Refuses to know what is being tried, what a name looks like, and how counters are kept. Read `guard.py` first.
+Owns the figures' meaning (`meter.py`, `rate.py`), who is counted as whom, and the known devices that strangers cannot
+shut out. Refuses to know what is being tried, what a name looks like, and how counters are kept. Read `guard.py` first.
 """
 
 from service.limits.guard import Guard
@@ -10,17 +10,24 @@ from service.limits.meter import Count, Counter, Failures, Meter, Step
 from service.limits.network import network_of
 from service.limits.policy import Policy
 from service.limits.programs import ProgramGuard
+from service.limits.rate import Budget, Drawn, Permits, Quota, Rate, Rates
 
 __all__ = [
+    "Budget",
     "Count",
     "Counter",
+    "Drawn",
     "Failures",
     "Guard",
     "KnownDevice",
     "KnownDevices",
     "Meter",
+    "Permits",
     "Policy",
     "ProgramGuard",
+    "Quota",
+    "Rate",
+    "Rates",
     "Source",
     "Step",
     "network_of",

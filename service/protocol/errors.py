@@ -28,6 +28,7 @@
     └── Delayed                 carries `retry_after`
         ├── TooBusy             too much expensive work is waiting
         ├── TooManyAttempts     somebody is guessing
+        ├── TooManyRequests     a budget of requests is spent
         └── StoreUnavailable    a store is away
 
 A refusal has a stable `code`, one `public` sentence, and `detail` for the log alone. It has no status and no header:
@@ -223,6 +224,12 @@ class TooManyAttempts(Delayed):
     """More wrong guesses came from one place than a person makes."""
 
     code, public = "too_many_attempts", "Too many attempts. Try again later."
+
+
+class TooManyRequests(Delayed):
+    """The caller has asked more often than it may; everything that it asks is well."""
+
+    code, public = "too_many_requests", "Too many requests. Ask less often."
 
 
 class StoreUnavailable(Delayed):

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 from service.addresses import RegistrationMode
 from service.crypto.secret import RootSecret
 from service.federation import KINDS, ProviderConfig
-from service.settings.values import Algorithms, Descriptions, Networks, Roles, Span, Words, parse_json
+from service.limits.rate import UNLIMITED, Rate
+from service.settings.values import Algorithms, Descriptions, Networks, RateText, Roles, Span, Words, parse_json
 
 LONGEST_ACCESS_LIFE = timedelta(days=1)
 
@@ -147,8 +148,16 @@ class MailSettings(Group):
 
 
 class LimitSettings(Group):
-    """Limits on guessing: docs/limits.md."""
+    """Limits on guessing and on asking: docs/limits.md."""
 
+    api_rate: RateText = Field(
+        Rate(1_000, timedelta(hours=1)),
+        description="What each caller may ask of the JSON API: so many in one s, m, h or d, or unlimited.",
+    )
+    verify_rate: RateText = Field(UNLIMITED, description="The same for each caller at /auth/verify.")
+    network_rate: RateText = Field(
+        Rate(600, timedelta(minutes=1)), description="The same for each network, at what needs no credential."
+    )
     close_after: int = Field(
         5, ge=1, le=100, description="Failures by strangers that close an account to them; by one device, to it."
     )

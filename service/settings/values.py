@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
+from service.limits import Rate
+
 _SPAN = re.compile(r"(\d+)\s*(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -60,6 +62,8 @@ def format_value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, timedelta):
         return format_span(value)
+    if isinstance(value, Rate):
+        return str(value)
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
     return json.dumps(value, default=_plain) if isinstance(value, dict) else str(value)
@@ -79,6 +83,11 @@ def format_span(span: timedelta) -> str:
     return "0s"
 
 
+def _parse_rate(value: object) -> object:
+    return Rate.parse(value) if isinstance(value, str) else value
+
+
+RateText = Annotated[Rate, BeforeValidator(_parse_rate)]
 Span = Annotated[timedelta, BeforeValidator(_parse_span)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_parse_words)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_networks)]

@@ -16,7 +16,7 @@ from service.limits import Source
 from service.protocol.errors import DeadLink, NotOffered
 from service.web.pages import locale_of
 from service.web.rooms import House, Rooms
-from service.web.security import SESSION, Gate, Route, require
+from service.web.security import SESSION, Gate, Route, charged_to_network, require
 from service.web.security import public as open_to_all
 from service.web.shapes import Asked, LongText, Scopes, Shown
 
@@ -52,7 +52,7 @@ behind_link = Depends(_counted)
 """The dependency of a route that takes the secret of a link: dead ones are counted by the network they come from."""
 
 
-router = APIRouter(route_class=Route, dependencies=[Depends(offered)])
+router = APIRouter(route_class=Route, dependencies=[Depends(offered), charged_to_network])
 
 
 class Wanted(Asked):

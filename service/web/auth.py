@@ -13,10 +13,10 @@ from service.limits import Source
 from service.protocol.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidScope, Refusal
 from service.sessions.pairs import Device, TokenPair
 from service.web.rooms import House
-from service.web.security import SESSION, Gate, Route, authenticated, is_application, public
+from service.web.security import SESSION, Gate, Route, authenticated, charged_to_network, is_application, public
 from service.web.shapes import Asked, LongText, Shown
 
-router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=Route)
+router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=Route, dependencies=[charged_to_network])
 
 Mode = Annotated[
     Literal["json", "cookie"] | None,

@@ -52,7 +52,7 @@ def with_cors(app: ASGIApp, origins: Sequence[str], unshared: Collection[str] = 
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Gatepost-CSRF", "X-Request-ID"],
-        expose_headers=["WWW-Authenticate", "Retry-After", "X-Request-ID"],
+        expose_headers=["WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-ID"],
         allow_credentials=True,
         max_age=600,
     )

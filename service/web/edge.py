@@ -20,6 +20,7 @@ from service.web.errors import REQUEST_ID, problem, render_refusal
 from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
+from service.web.throttle import RATE_FIELDS
 
 _log = structlog.get_logger("gatepost.web")
 _REQUEST_ID_FIELD = b"x-request-id"
@@ -130,7 +131,7 @@ class Edge:
             scope = {**scope, "method": "GET"}  # a copy: the server still has to know that no body follows
         scope[REQUEST_ID] = request_id.decode()
         scope[RESOURCE_METADATA] = self._resource_metadata
-        outgoing = scope[_OUTGOING] = _Outgoing(send, request_id, secure=self._secure, bodiless=is_head)
+        outgoing = scope[_OUTGOING] = _Outgoing(send, scope, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
         try:
             await self._within_origins(scope, receive, outgoing)
@@ -234,10 +235,11 @@ def _last_answer(scope: Scope, error: Exception) -> Response:
 class _Outgoing:
     """The send of one request: adds the fields that are missing, drops the body of an answer to HEAD."""
 
-    __slots__ = ("_bodiless", "_request_id", "_secure", "_send", "started")
+    __slots__ = ("_bodiless", "_request_id", "_scope", "_secure", "_send", "started")
 
-    def __init__(self, send: Send, request_id: bytes, *, secure: bool, bodiless: bool) -> None:
+    def __init__(self, send: Send, scope: Scope, request_id: bytes, *, secure: bool, bodiless: bool) -> None:
         self._send = send
+        self._scope = scope
         self._request_id = request_id
         self._secure = secure
         self._bodiless = bodiless
@@ -247,6 +249,7 @@ class _Outgoing:
         if message["type"] == "http.response.start":
             self.started = True
             headers = message["headers"] = completed(message.get("headers", ()), secure=self._secure)
+            headers += self._scope.get(RATE_FIELDS, ())
             headers.append((_REQUEST_ID_FIELD, self._request_id))
         elif self._bodiless and message.get("body"):
             message = {**message, "body": b""}

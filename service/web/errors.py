@@ -35,6 +35,7 @@ from service.protocol.errors import (
     NotOffered,
     Refusal,
     TooManyAttempts,
+    TooManyRequests,
 )
 from service.web.oauth.errors import oauth_error, oauth_failure, retry_after, speaks_oauth
 from service.web.refusals import BodyTooLarge, CursorAhead, MethodNotAllowed, UnsupportedBody
@@ -62,6 +63,7 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (ProviderFailed, HTTPStatus.BAD_GATEWAY),
     (ProviderSilent, HTTPStatus.GATEWAY_TIMEOUT),
     (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
+    (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (Delayed, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 

@@ -98,6 +98,8 @@ def _refusals(operation: Part, *, guarded: bool) -> set[int]:
         found |= {400, 401, 403, 429, 503}
     if "requestBody" in operation:
         found |= {400, 413, 415, 422, 503}
+    if {"Sign-in"} & set(operation.get("tags", ())):
+        found.add(429)
     if "query" in places:
         found.add(422)
     if "path" in places:

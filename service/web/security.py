@@ -30,6 +30,7 @@ from service.protocol.query import find_values
 from service.web.address import AddressRule
 from service.web.cookies import Cookies, DeviceCookie
 from service.web.strict_body import StrictBodyRoute
+from service.web.throttle import Throttle
 
 ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
 SESSION: tuple[Scheme, ...] = ("bearer", "cookie")
@@ -50,6 +51,7 @@ class Gate:
     cookies: Cookies
     device: DeviceCookie
     address: AddressRule
+    throttle: Throttle
     api_key_in_query: bool
     origins: frozenset[bytes]
 
@@ -116,7 +118,7 @@ class Door(Guard):
         self.schemes = schemes
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
-        """The caller of this request. Raises the refusals of `Gate.principal`, `InsufficientScope`,
+        """The caller of this request. Raises the refusals of `Gate.principal`, `TooManyRequests`, `InsufficientScope`,
         `CredentialNotAllowed`."""
         principal = find_passed(self, connection)
         if principal is not None:
@@ -125,6 +127,7 @@ class Door(Guard):
         scope[GUARDED_BY] = self
         gate: Gate = scope["app"].state.gate
         principal = await gate.principal(scope)
+        await gate.throttle.api_call(scope, principal, now=clock.now())
         if principal.scheme not in self.schemes or (self.schemes == SESSION and principal.session_id is None):
             raise CredentialNotAllowed(detail=f"{principal.scheme} where {', '.join(self.schemes)} is due")
         if not self.needed <= principal.scopes:
@@ -157,6 +160,15 @@ async def _everyone() -> None:
 
 
 public = Depends(_everyone)
+
+
+async def _charge_network(connection: HTTPConnection) -> None:
+    gate: Gate = connection.scope["app"].state.gate
+    await gate.throttle.open_call(lambda: gate.address.of(connection.scope), now=clock.now())
+
+
+charged_to_network = Depends(_charge_network)
+"""The dependency of routes at which nobody is known yet: their calls are charged to the network they come from."""
 
 
 class Route(GuardedRoute, StrictBodyRoute):

@@ -1,11 +1,13 @@
 """`/auth/verify`: may this request pass? For reverse proxies and other services, one answer per request, pure ASGI."""
 
 import json
+from collections.abc import Sequence
 
 from starlette.types import Scope
 
 from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
+from service import clock
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
 from service.web.edge import Field, Rendered, Rendering
@@ -44,20 +46,22 @@ class VerifyEndpoint:
         principal = self._gate.recall(scope)
         if principal is None or not door.needed <= principal.scopes:
             return None
-        return self._rendered(principal)
+        fields = self._gate.throttle.verify_at_once(principal, now=clock.now())
+        return None if fields is None else _with(self._rendered(principal), fields)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """The answer. Raises the refusals of a guarded route."""
         scope[GUARDED_BY] = _ANYBODY_KNOWN
         door = scope[GUARDED_BY] = self._door(scope["query_string"])
         principal = await self._gate.principal(scope)
+        fields = await self._gate.throttle.verify_call(scope, principal, now=clock.now())
         if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
             for name, value in scope["headers"]:
                 if name in _JUDGED_METHOD:
                     self._gate.check_not_forged(scope, method=value.decode("latin-1"))
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
-        return self._rendered(principal)
+        return _with(self._rendered(principal), fields)
 
     def _door(self, query: bytes) -> Door:
         door = self._doors.get(query)
@@ -71,6 +75,14 @@ class VerifyEndpoint:
     def _render(self, principal: Principal) -> Rendered:
         fields, body = _shown(principal)
         return Rendering(fields, secure=self._secure)(body)
+
+
+def _with(rendered: Rendered, fields: Sequence[Field]) -> Rendered:
+    """The answer with the fields of this one request."""
+    if not fields:
+        return rendered
+    head = rendered.head + b"".join(b"%b: %b\r\n" % field for field in fields)
+    return Rendered((*rendered.fields, *fields), rendered.body, head)
 
 
 def _parse_door(query: bytes) -> Door:

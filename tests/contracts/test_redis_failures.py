@@ -146,7 +146,7 @@ async def test_every_counter_has_its_end_and_a_name_of_one_length(failures: Redi
         assert days == [1, 2, 4, 8, 16, 30]
         assert all(0 < raw.ttl(key_of(failures, Counter(RESERVING, name))) <= 86_400 for name in names)
         assert {len(key) for key in keys} == {len("gp:{}:n:") + 44}
-        assert not any(b"ada" in key for key in raw.keys("*"))
+        assert not any("ada" in key for key in keys)
 
 
 async def test_garbage_in_place_of_a_counter_counts_from_none(failures: RedisFailures, redis_backend: str) -> None:

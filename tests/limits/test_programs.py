@@ -55,8 +55,8 @@ async def test_wrong_keys_close_their_network_to_keys_that_were_never_seen(
     with counted(house, valkey_server) as asked, pytest.raises(TooManyAttempts):
         await ask(house, f"Bearer {new_key_text(new_id())[0]}", now=now)
     assert (asked.sql, asked.redis) == (0, 0)
-    later = now + timedelta(minutes=2)
-    assert (await ask(house, f"Bearer {key}", now=later)).subject == ada.id, "who has been here before goes on"
+    house.resolver._api_key._remembered._known.clear()  # its minute is over
+    assert (await ask(house, f"Bearer {key}", now=now)).subject == ada.id, "who has been here before goes on"
     assert (await ask(house, f"Bearer {key}", "198.51.100.8")).subject == ada.id
     await wrong_key(other_house)  # it has not seen a failure since
     with pytest.raises(TooManyAttempts):

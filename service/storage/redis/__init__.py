@@ -10,6 +10,7 @@ from service.storage.redis.device_codes import RedisDeviceRequests
 from service.storage.redis.failures import RedisFailures
 from service.storage.redis.families import RedisRefreshFamilies
 from service.storage.redis.link import RedisLink, ServerFacts
+from service.storage.redis.rates import RedisRates
 from service.storage.redis.revocation_engine import RedisRevocationEngine
 from service.storage.redis.transactions import RedisTransactions
 
@@ -18,6 +19,7 @@ __all__ = [
     "RedisDeviceRequests",
     "RedisFailures",
     "RedisLink",
+    "RedisRates",
     "RedisRefreshFamilies",
     "RedisRevocationEngine",
     "RedisTransactions",

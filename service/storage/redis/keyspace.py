@@ -10,6 +10,7 @@
 | `gp:{session}:dc:<nonce>` | hash: the request of a device | until its end, or 10 minutes after it was granted |
 | `gp:{user code}:uc` | string: which request the code leads to | as long as the request may be decided |
 | `gp:{digest}:n:<digest>` | hash: failures of one kind in a row | until they are forgotten (service/limits/meter.py) |
+| `gp:{digest}:r` | string: when all permits of a budget are back | until then |
 | `gp:failures` | string: shows that the counters were not lost | for ever |
 | `gp:{digest}:t` | string: a sign-in that is under way elsewhere, sealed | as long as it may take |
 | `gp:revocations` | stream: revocations as they are acknowledged | the newest `STREAM_LENGTH`, about |
@@ -87,6 +88,10 @@ class Keyspace:
     def failures(self, who: str, where: str) -> str:
         """The failures of one kind in a row; both names are digests."""
         return f"{self.prefix}{{{who}}}:n:{where}"
+
+    def budget(self, who: str) -> str:
+        """When all permits of a budget are back; the name is a digest."""
+        return f"{self.prefix}{{{who}}}:r"
 
     @property
     def failures_mark(self) -> str:

@@ -48,9 +48,10 @@ KEEP_DEVICE = Script("keep_device")
 DECIDE_DEVICE = Script("decide_device")
 POLL_DEVICE = Script("poll_device")
 ATTEMPT = Script("attempt")
+DRAW = Script("draw")
 
 _ALL = (
     *(ROTATE, RESTORE, CLOSE, FIND, RAISE, APPEND),
-    *(KEEP_CODE, TAKE_CODE, KEEP_DEVICE, DECIDE_DEVICE, POLL_DEVICE, ATTEMPT),
+    *(KEEP_CODE, TAKE_CODE, KEEP_DEVICE, DECIDE_DEVICE, POLL_DEVICE, ATTEMPT, DRAW),
 )
 BY_DIGEST = {script.digest: script for script in _ALL}

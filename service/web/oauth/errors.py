@@ -23,6 +23,7 @@ from service.protocol.errors import (
     NotAuthenticated,
     Refusal,
     TooManyAttempts,
+    TooManyRequests,
 )
 from service.web.refusals import BodyTooLarge, MethodNotAllowed, UnsupportedBody
 from service.web.security import REALM, RESOURCE_METADATA
@@ -46,6 +47,7 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED),
     (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
+    (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (Delayed, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 _NOT_IN_TEXT = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")

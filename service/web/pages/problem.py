@@ -9,7 +9,16 @@ from fastapi import Request, Response
 
 from service.authorize.refusals import Expired, RedirectRefused, UnknownClient
 from service.federation.refusals import ForeignAnswer, LinkedElsewhere, ProviderFailed, ProviderSilent
-from service.protocol.errors import CsrfFailed, DeadLink, Delayed, InvalidRequest, NotFound, Refusal, TooManyAttempts
+from service.protocol.errors import (
+    CsrfFailed,
+    DeadLink,
+    Delayed,
+    InvalidRequest,
+    NotFound,
+    Refusal,
+    TooManyAttempts,
+    TooManyRequests,
+)
 from service.web.errors import render_refusal
 from service.web.pages.language import Locale, locale_of
 from service.web.pages.page import page
@@ -41,6 +50,7 @@ _BY_REFUSAL: tuple[tuple[type[Refusal], Problem], ...] = (
     (LinkedElsewhere, Problem.LINKED_ELSEWHERE),
     (ForeignAnswer, Problem.FOREIGN_ANSWER),
     (TooManyAttempts, Problem.TOO_OFTEN),
+    (TooManyRequests, Problem.TOO_OFTEN),
     (Delayed, Problem.NOT_NOW),
     (CsrfFailed, Problem.FORGED),
     (NotFound, Problem.NOT_FOUND),

@@ -48,6 +48,7 @@ def test_every_refusal_is_a_registered_error_and_ascii_text(kind: type[Refusal],
         errors.Delayed: lambda: errors.Delayed(retry_after=timedelta(seconds=3)),
         errors.TooBusy: lambda: TooBusy(retry_after=timedelta(seconds=3)),
         errors.TooManyAttempts: lambda: TooManyAttempts(retry_after=timedelta(seconds=3)),
+        errors.TooManyRequests: lambda: errors.TooManyRequests(retry_after=timedelta(seconds=3)),
         errors.StoreUnavailable: lambda: StoreUnavailable("sql"),
     }
     answer = render_refusal(at(path), made.get(kind, kind)())

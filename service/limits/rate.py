@@ -1,0 +1,148 @@
+"""How much may be asked in what time: a rate that slides, held by permits that each worker draws in small batches."""
+
+import asyncio
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from service.protocol.errors import StoreUnavailable, TooManyRequests
+
+LEASED_FOR = timedelta(minutes=1)
+"""How long a worker keeps permits that nobody has asked for; what is left goes back with its next drawing."""
+
+_WITHOUT_ENGINE = timedelta(seconds=1)
+_BOUND = 10_000
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_RATE = re.compile(r"([1-9]\d{0,8})/(?:1)?([smhd])", re.ASCII)
+_log = structlog.get_logger("gatepost.limits")
+
+
+class Rate(NamedTuple):
+    """So many in that time; none at all is no limit."""
+
+    permits: int
+    per: timedelta
+
+    @classmethod
+    def parse(cls, text: str) -> "Rate":
+        """`1000/h`; `unlimited`. Raises `ValueError`."""
+        if text.strip() == "unlimited":
+            return UNLIMITED
+        found = _RATE.fullmatch(text.strip())
+        if found is None:
+            raise ValueError("write a rate such as 1000/h, 20/s or 5000/d, or unlimited")
+        return cls(int(found[1]), _UNITS[found[2]])
+
+    def __str__(self) -> str:
+        unit = next((name for name, span in _UNITS.items() if span == self.per), "")
+        return f"{self.permits}/{unit}" if self.permits else "unlimited"
+
+    @property
+    def batch(self) -> int:
+        """How many permits a worker draws at once: a hundredth, a hundred at most. Workers together never let through
+        more than the rate and one batch each."""
+        return min(max(self.permits // 100, 1), 100)
+
+
+UNLIMITED = Rate(0, timedelta(hours=1))
+
+
+class Budget(NamedTuple):
+    """What one caller may spend under one named policy."""
+
+    policy: str
+    who: str
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How many permits were drawn, how many are left in the engine, when all are back, and when the next is there."""
+
+    granted: int
+    left: int
+    full_in: timedelta
+    next_in: timedelta
+
+
+class Rates(Protocol):
+    """The budgets, in the engine."""
+
+    async def draw(self, budget: Budget, want: int, *, back: int) -> Drawn:
+        """Put `back` what was not used, and draw up to `want`, in one atomic step by the engine's clock. Raises
+        `StoreUnavailable`."""
+
+
+@dataclass(slots=True)
+class Quota:
+    """What is left of a budget, as far as this worker knows, and when all of it is back."""
+
+    left: int
+    full_at: datetime
+
+
+@dataclass(slots=True)
+class _Lease:
+    permits: int
+    until: datetime
+    left: int
+    full_at: datetime
+    closed_until: datetime | None = None
+    is_counted: bool = True
+
+
+class Permits:
+    """Lets requests through while their budget lasts; most cost a look into a dictionary.
+
+    While the engine is away nothing is counted and everybody passes: what a request may do is decided elsewhere.
+    """
+
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
+        self._leases: OrderedDict[Budget, _Lease] = OrderedDict()
+        self._drawing: dict[Budget, asyncio.Task[None]] = {}
+
+    def take(self, budget: Budget, *, now: datetime) -> Quota | None:
+        """One permit, when this worker has one; None says: `count`. Raises `TooManyRequests` while there is none."""
+        lease = self._leases.get(budget)
+        if lease is None:
+            return None
+        if lease.closed_until is not None:
+            if now >= lease.closed_until:
+                return None
+            raise TooManyRequests(retry_after=lease.closed_until - now, detail=f"{budget.policy}: {budget.rate}")
+        if lease.permits <= 0 or now >= lease.until:
+            return None
+        lease.permits -= 1
+        return Quota(lease.left + lease.permits, lease.full_at)
+
+    async def count(self, budget: Budget, *, now: datetime) -> Quota:
+        """One permit. Any number of callers that find none wait for one drawing. Raises `TooManyRequests`."""
+        quota = self.take(budget, now=now)
+        while quota is None:
+            drawing = self._drawing.get(budget)
+            if drawing is None:
+                drawing = self._drawing[budget] = asyncio.create_task(self._draw(budget, now))
+                drawing.add_done_callback(lambda _: self._drawing.pop(budget, None))
+            await asyncio.shield(drawing)
+            quota = self.take(budget, now=now)
+        return quota
+
+    async def _draw(self, budget: Budget, now: datetime) -> None:
+        before = self._leases.pop(budget, None)
+        back = before.permits if before is not None and before.is_counted else 0
+        try:
+            drawn = await self._rates.draw(budget, budget.rate.batch, back=back)
+        except StoreUnavailable as refusal:
+            _log.info("requests are not counted", policy=budget.policy, reason=refusal.detail)
+            lease = _Lease(_BOUND, now + _WITHOUT_ENGINE, 0, now, is_counted=False)
+        else:
+            closed_until = None if drawn.granted else now + drawn.next_in
+            lease = _Lease(drawn.granted, now + LEASED_FOR, drawn.left, now + drawn.full_in, closed_until)
+        self._leases[budget] = lease
+        if len(self._leases) > _BOUND:
+            self._leases.popitem(last=False)
