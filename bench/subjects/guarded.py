@@ -13,12 +13,11 @@ from fastapi import APIRouter, FastAPI
 
 from gatepost.principal import Principal
 from service.app import build_house
+from service.app.application import gate_of
 from service.settings import load_settings
 from service.web import errors
-from service.web.address import AddressRule
-from service.web.cookies import Cookies
 from service.web.edge import Edge
-from service.web.security import Gate, Route, require
+from service.web.security import Route, require
 
 settings = load_settings({name: value for name, value in os.environ.items() if name.startswith("GATEPOST_")})
 house = build_house(settings)
@@ -39,13 +38,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 inner = FastAPI(lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None)
-inner.state.gate = Gate(
-    resolver=house.resolver,
-    cookies=Cookies(secure=settings.secure),
-    address=AddressRule(settings.server.trusted_proxies),
-    api_key_in_query=settings.api_keys.allow_in_query,
-    origins=frozenset({settings.public_url.encode()}),
-)
+inner.state.gate = gate_of(settings, house)
 errors.install(inner)
 inner.router.routes.extend(router.routes)
 app = Edge(inner, hot={}, secure=settings.secure, max_body=settings.server.max_body)

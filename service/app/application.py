@@ -60,7 +60,7 @@ ROOMS = (
 def create_app(settings: Settings) -> Edge:
     """The ASGI application of one worker. Stores are opened by its lifespan."""
     house = build_house(settings)
-    gate = _gate(settings, house)
+    gate = gate_of(settings, house)
     app = _framework(house)
     _describe(app, settings, house, gate)
     errors.install(app)
@@ -85,7 +85,8 @@ def create_app(settings: Settings) -> Edge:
     )
 
 
-def _gate(settings: Settings, house: House) -> Gate:
+def gate_of(settings: Settings, house: House) -> Gate:
+    """What the guards of routes ask."""
     return Gate(
         resolver=house.resolver,
         cookies=Cookies(secure=settings.secure),
