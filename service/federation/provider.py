@@ -108,8 +108,8 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: `value` is its JSON with exactly one reading, an object or a list. Its status may be any but a
-    redirect; a body that is not JSON is None."""
+    """An answer: `value` is its JSON with exactly one reading, an object or a list. Its status may be any, a
+    redirect's too, which nobody follows; a body that is not JSON is None."""
 
     status: int
     value: object = field(repr=False)
@@ -125,8 +125,8 @@ class Calls(Protocol):
     """Requests to providers: of 5 seconds and 100 kB at most, never redirected, over https (in local mode also plain
     http to this very machine). `headers` may carry a bearer token; no URL ever carries a secret.
 
-    Raises `ProviderFailed` for a redirect, an answer that is too long, and an address that is not allowed;
-    `ProviderSilent` when there is no whole answer in time.
+    Raises `ProviderFailed` for an answer that is too long and an address that is not allowed, `ProviderSilent` when
+    there is no whole answer in time.
     """
 
     async def get(

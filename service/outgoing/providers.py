@@ -52,8 +52,6 @@ class ProviderCalls:
                     timeout=self._within,
                 ) as answer,
             ):
-                if answer.is_redirect:
-                    raise ProviderFailed(detail=f"{place}: redirects with {answer.status_code}")
                 body = await _body(answer, place)
         except TimeoutError:
             raise ProviderSilent(detail=f"{place}: no whole answer in time") from None

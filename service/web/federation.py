@@ -163,8 +163,9 @@ async def come(
     sign-in."""
     gate: Gate = request.app.state.gate
     held = body.transaction
-    if is_cookie and held is None:
+    if is_cookie:
         gate.check_not_forged(request.scope)
+    if is_cookie and held is None:
         found = find_cookies(request.scope, gate.cookies.held_name)
         held = found[0] if len(found) == 1 else None
         gate.cookies.hold(response, "", 0)

@@ -1,5 +1,6 @@
 """A plain OpenID provider, asked over loopback: what is believed of it, and each thing that is not."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -207,6 +208,24 @@ async def test_metadata_and_keys_are_asked_for_once_and_again_when_they_are_old(
     assert (len(upstream.asked_at(DISCOVERY)), len(upstream.asked_at("/jwks"))) == (2, 2)
 
 
+async def test_who_comes_while_a_provider_is_asked_waits_for_the_same_answer(upstream: Upstream, calls: Calls) -> None:
+    upstream.troubles[DISCOVERY] = "500"
+    provider = provider_of(upstream, calls)
+    asked = [provider.authorization_url(an_attempt(), now=clock.now()) for _ in range(20)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {ProviderFailed}
+    assert len(upstream.asked_at(DISCOVERY)) == 1
+
+    upstream.troubles.clear()
+    (gone, *others) = [
+        asyncio.ensure_future(provider.authorization_url(an_attempt(), now=clock.now())) for _ in range(3)
+    ]
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert len(await asyncio.gather(*others)) == 2
+    assert len(upstream.asked_at(DISCOVERY)) == 2
+
+
 async def test_a_new_key_is_looked_for_and_not_each_time_that_a_token_names_an_unknown_one(
     upstream: Upstream, calls: Calls
 ) -> None:
@@ -253,6 +272,15 @@ async def test_a_provider_in_trouble_is_given_up_in_bounded_time_and_space(
     assert upstream.went_elsewhere == 0
     assert isinstance(refused.value, ProviderSilent) == (waits or trouble == "hangs up")
     _tells_no_secret(refused.value, upstream)
+
+
+@pytest.mark.spec("SOC-13")
+async def test_an_answer_is_read_up_to_a_hundred_kilobytes_and_no_further(upstream: Upstream, calls: Calls) -> None:
+    upstream.metadata = {"padding": "x" * 99_000}
+    await sign_in(provider_of(upstream, calls))
+    upstream.metadata = {"padding": "x" * 100_000}
+    with pytest.raises(ProviderFailed):
+        await sign_in(provider_of(upstream, calls))
 
 
 async def test_kept_tokens_are_refreshed_and_a_refused_refresh_token_is_told_apart(
