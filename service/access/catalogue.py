@@ -14,6 +14,8 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "admin:users:write": "Create, change and disable users and end their sessions",
         "admin:clients:read": "See all clients",
         "admin:clients:write": "Create, change and disable clients",
+        "admin:identity-providers:read": "See the services that people sign in with",
+        "admin:identity-providers:write": "Add, change and remove the services that people sign in with",
         "admin:keys:read": "See the signing keys",
         "admin:keys:write": "Rotate and retire signing keys",
         "revocations:read": "Follow the feed of revocations",

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from service.addresses import RegistrationMode
 from service.app.joinery import Joinery
-from service.federation import Arrivals, FederationDesk, HandOver, IdentityBook, ProviderDirectory
+from service.federation import Arrivals, FederationDesk, HandOver, IdentityBook, ProviderDirectory, ProviderRegistry
 from service.outgoing import ProviderCalls
 from service.storage.redis import RedisTransactions
 from service.storage.sql import SqlIdentities, SqlIdentityProviders
@@ -26,6 +26,10 @@ class FederationJoinery(Joinery):
         within, local = self.settings.federation.patience, self.settings.mode == "local"
         calls = ProviderCalls(self.outgoing, within=within, local=local)
         return ProviderDirectory(self.settings.identity_providers(), self.stored_providers, calls)
+
+    @cached_property
+    def identity_providers(self) -> ProviderRegistry:
+        return ProviderRegistry(self.acts, self.stored_providers, self.providers, local=self.settings.mode == "local")
 
     @cached_property
     def federation(self) -> FederationDesk:

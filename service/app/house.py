@@ -144,6 +144,7 @@ def _rooms(made: FederationJoinery) -> Rooms:
         device_authorization=made.device_authorization,
         id_tokens=made.id_tokens,
         providers=made.providers,
+        identity_providers=made.identity_providers,
         federation=made.federation,
         arrivals=made.arrivals,
         identities=made.identities,

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from service import __version__
-from service.cli import api_keys, clients, config, consents, db, doctor, keys, serve, sessions, users
+from service.cli import (
+    api_keys,
+    clients,
+    config,
+    consents,
+    db,
+    doctor,
+    identity_providers,
+    keys,
+    serve,
+    sessions,
+    users,
+)
 from service.cli.exits import leave_for
 
 app = typer.Typer(
@@ -18,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
-for noun in (users, clients, consents, api_keys, keys, sessions, db, config):
+for noun in (users, clients, identity_providers, consents, api_keys, keys, sessions, db, config):
     app.add_typer(noun.app)
 app.command("doctor")(doctor.doctor)
 

@@ -11,11 +11,11 @@ from service.federation.desk import Came, FederationDesk, Return, Sent, Wish
 from service.federation.directory import ProviderDirectory
 from service.federation.handover import HandOver
 from service.federation.identities import LinkedIdentity
-from service.federation.kinds import KINDS
+from service.federation.kinds import completed
 from service.federation.provider import Identity, Provider, ProviderConfig
+from service.federation.registry import ProviderChange, ProviderRegistry
 
 __all__ = [
-    "KINDS",
     "Arrivals",
     "Came",
     "FederationDesk",
@@ -24,9 +24,12 @@ __all__ = [
     "IdentityBook",
     "LinkedIdentity",
     "Provider",
+    "ProviderChange",
     "ProviderConfig",
     "ProviderDirectory",
+    "ProviderRegistry",
     "Return",
     "Sent",
     "Wish",
+    "completed",
 ]

@@ -10,7 +10,7 @@ from service.federation.provider import Calls, Provider, ProviderConfig
 from service.ledger import Transaction
 from service.protocol.errors import NotFound
 
-READ_ANEW_AFTER = timedelta(seconds=5)
+READ_ANEW_AFTER = timedelta(seconds=1)
 """What an administrator changes counts everywhere by then."""
 
 
@@ -31,6 +31,9 @@ class StoredProviders(Protocol):
 
     async def find(self, name: str) -> StoredProvider | None:
         """One by its name, compared exactly."""
+
+    async def find_locked(self, tx: Transaction, name: str) -> StoredProvider | None:
+        """The same, as this transaction sees it; nobody else changes it before it ends."""
 
     async def add(self, tx: Transaction, provider: StoredProvider) -> None:
         """Keep a new one. Raises `Conflict` for a name that is taken."""
@@ -63,6 +66,10 @@ class ProviderDirectory:
         if found is None:
             raise NotFound(public="There is no such provider.")
         return found
+
+    def forget(self) -> None:
+        """Read the ledger before anybody is told anything: it has been changed here."""
+        self._read_at = None
 
     async def _current(self, now: datetime) -> dict[str, Provider]:
         if self._read_at is None or not timedelta(0) <= now - self._read_at < READ_ANEW_AFTER:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 
 from service.addresses import RegistrationMode
 from service.crypto.secret import RootSecret
-from service.federation import KINDS, ProviderConfig
+from service.federation import ProviderConfig, completed
 from service.limits.rate import UNLIMITED, Rate
 from service.settings.values import Algorithms, Descriptions, Networks, RateText, Roles, Span, Words, parse_json
 
@@ -312,23 +312,22 @@ class Settings(Group):
 
     def identity_providers(self) -> tuple[ProviderConfig, ...]:
         """The providers of the settings, with what their kinds bring."""
-        found = []
-        for name, asked in self.federation.providers.items():
-            kind = KINDS.get(asked.kind, KINDS["oidc"])
-            found.append(
+        return tuple(
+            completed(
                 ProviderConfig(
                     name=name,
                     kind=asked.kind,
                     client_id=asked.client_id,
                     client_secret=asked.client_secret.get_secret_value(),
-                    issuer=asked.issuer or kind.issuer,
-                    label=asked.label or kind.label or name,
-                    scopes=asked.scopes or kind.scopes,
+                    issuer=asked.issuer,
+                    label=asked.label,
+                    scopes=asked.scopes,
                     trusts_email=asked.trust_email,
                     keeps_tokens=asked.keep_tokens,
                 )
             )
-        return tuple(found)
+            for name, asked in self.federation.providers.items()
+        )
 
     def secrets(self) -> tuple[RootSecret, ...]:
         """The secret in use, then those that were used before. Raises `ValueError`."""

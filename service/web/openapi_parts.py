@@ -25,6 +25,7 @@ TAGS = [
         "Your API keys": "A person's own keys. Only a person who has signed in can make one; a key cannot.",
         "Administration: users": "People: what they may do, their passwords and sessions.",
         "Administration: clients": "Applications that call as themselves.",
+        "Administration: identity providers": "The services that people sign in with.",
         "Administration: signing keys": "The keys that access tokens are signed with.",
         "OAuth": "For applications: tokens, metadata and who the person is (OAuth 2.1, OpenID Connect).",
         "For services": "What other services and reverse proxies ask.",

@@ -18,7 +18,7 @@ from service.clients.registry import ClientRegistry
 from service.codes.device import DeviceDesk
 from service.consents.book import ConsentBook
 from service.credentials.bearer import BearerCredential
-from service.federation import Arrivals, FederationDesk, IdentityBook, ProviderDirectory
+from service.federation import Arrivals, FederationDesk, IdentityBook, ProviderDirectory, ProviderRegistry
 from service.grants.device_code import DeviceAuthorization
 from service.grants.endpoint import TokenEndpoint
 from service.introspection import Introspection, TokenRevocation
@@ -74,6 +74,7 @@ class Rooms:
     device_authorization: DeviceAuthorization
     id_tokens: IdTokens
     providers: ProviderDirectory
+    identity_providers: ProviderRegistry
     federation: FederationDesk
     arrivals: Arrivals
     identities: IdentityBook

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.web.admin.clients import ClientShown, NewClientShown
+from service.web.admin.identity_providers import IdentityProviderShown
 from service.web.admin.keys import SigningKeyShown
 from service.web.admin.users import UserSessionShown, UserShown
 from service.web.api_keys import KeyShown, NewKeyShown
@@ -99,6 +100,33 @@ def test_clients_get_secrets_that_are_shown_once(gatepost: Gatepost, serving: Se
     wait_for(lambda: status(rotated["client_secret"]) == 200, within=1)
     [listed] = gatepost.ask("clients", "list")
     assert listed.keys() == ClientShown.model_fields.keys()
+
+
+def test_identity_providers_are_offered_within_a_second_and_their_secrets_never_shown(
+    gatepost: Gatepost, serving: Serving
+) -> None:
+    options = ("--kind", "github", "--client-id", "Iv1.8a61f9b3a7aba766", "--distrust-email")
+    made = gatepost.ask("identity-providers", "add", "hub", *options, "--secret-stdin", typed="a secret of GitHub\n")
+    assert made.keys() == IdentityProviderShown.model_fields.keys()
+    assert (made["issuer"], made["label"], made["trust_email"]) == ("https://github.com", "GitHub", False)
+
+    def is_offered() -> bool:
+        return "/sign-in/with/hub" in serving.client.get("/sign-in").text
+
+    wait_for(is_offered, within=3)
+    assert gatepost.run("identity-providers", "disable", "hub").returncode == 0
+    wait_for(lambda: not is_offered(), within=3)
+    assert gatepost.run("identity-providers", "enable", "hub").returncode == 0
+    wait_for(is_offered, within=3)
+    listed = gatepost.run("identity-providers", "list")
+    assert listed.stdout.splitlines()[1].split()[:4] == ["hub", "github", "https://github.com", "GitHub"]
+    removed = gatepost.ask("identity-providers", "remove", "hub")
+    assert removed["name"] == "hub"
+    wait_for(lambda: not is_offered(), within=3)
+    assert gatepost.ask("identity-providers", "list") == []
+    assert gatepost.run("identity-providers", "remove", "hub").returncode == 1
+    assert gatepost.run("identity-providers", "add", "hub", *options).returncode == 2, "there is nobody to ask"
+    assert "a secret of GitHub" not in listed.stdout + str(made) + str(removed)
 
 
 def test_api_keys_are_made_for_a_person_and_never_widen_him(gatepost: Gatepost, serving: Serving) -> None:

@@ -24,6 +24,7 @@ Fault = Literal[
     "token of another person",
     "token is not valid",
     "no token",
+    "right answers with a wrong status",
 ]
 
 VERSION = "v24.0"
@@ -112,7 +113,8 @@ class Facebook(Upstream):
             return json_answer({"data": {"error": error, "is_valid": False, "scopes": []}})
         user = "4" if self.fault == "token of another person" else self.person["id"]
         data = {"app_id": token.app_id, "type": "USER", "is_valid": True, "user_id": user, "scopes": token.scopes}
-        return json_answer({"data": data | {"application": "Gatepost", "issued_at": 1, "expires_at": 1 << 33}})
+        status = 500 if self.fault == "right answers with a wrong status" else 200
+        return json_answer({"data": data | {"application": "Gatepost", "issued_at": 1, "expires_at": 1 << 33}}, status)
 
     def _me(self, asked: Asked) -> Answer:
         text = _token_of(asked)

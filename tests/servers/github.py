@@ -27,6 +27,7 @@ Fault = Literal[
     "emails are an object",
     "token of another type",
     "no token",
+    "error of its own",
 ]
 
 OCTOCAT = {
@@ -97,6 +98,8 @@ class GitHub(Upstream):
 
     def _token(self, asked: Asked) -> Answer:
         form = asked.form
+        if self.fault == "error of its own":
+            return _said(asked, error=f"{form['client_secret']} is wrong")
         code = self._codes.get(form.get("code", ""))
         verifier = unpadded(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.client_secret):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -77,12 +78,16 @@ class Upstream:
 
     def serve(self) -> None:
         """Until `stop`; in a thread of its own, so that a test may wait for whoever asks."""
-        self._server.serve_forever(poll_interval=0.01)
+        while not self._gone.is_set():
+            self._server.handle_request()
 
     def stop(self) -> None:
-        """Let go of everybody, and close."""
+        """Let go of everybody, and take nobody more."""
         self._gone.set()
-        self._server.shutdown()
+        socket.create_connection(self._server.server_address[:2]).close()  # it waits for somebody to come
+
+    def close(self) -> None:
+        """After the last request."""
         self._server.server_close()
 
     def respond(self, asked: Asked, send: Callable[[Answer], None], dribble: Callable[[bytes], None]) -> None:
@@ -197,3 +202,4 @@ def standing(upstream: _STANDS) -> Iterator[_STANDS]:
     finally:
         upstream.stop()
         thread.join()
+        upstream.close()

@@ -21,6 +21,7 @@ _ALL = select(
     *(_p.trusts_email, _p.keeps_tokens, _p.created_at, _p.disabled_at),
 ).order_by(_p.name)
 _FIND = _ALL.where(_p.name == bindparam("provider"))
+_LOCK = _FIND.with_for_update()
 _log = structlog.get_logger("gatepost.federation")
 
 
@@ -39,6 +40,11 @@ class SqlIdentityProviders:
     async def find(self, name: str) -> StoredProvider | None:
         """See `StoredProviders.find`."""
         row = await self._database.fetch_one(_FIND, {"provider": name}) if storable(name) else None
+        return None if row is None else self._provider_of(row)
+
+    async def find_locked(self, tx: Transaction, name: str) -> StoredProvider | None:
+        """See `StoredProviders.find_locked`."""
+        row = (await opened(tx).run(_LOCK, {"provider": name})).first() if storable(name) else None
         return None if row is None else self._provider_of(row)
 
     async def add(self, tx: Transaction, provider: StoredProvider) -> None:
