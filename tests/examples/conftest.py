@@ -101,8 +101,16 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-async def ground(server_folder: Path, sqlite_template: Path, valkey_server: ValkeyServer) -> AsyncIterator[Ground]:
-    """A server that takes API keys in the query too."""
+def ground_settings() -> dict[str, str]:
+    """What a module's server is told beyond the defaults."""
+    return {"API_KEYS__ALLOW_IN_QUERY": "true"}
+
+
+@pytest.fixture(scope="module")
+async def ground(
+    server_folder: Path, sqlite_template: Path, valkey_server: ValkeyServer, ground_settings: dict[str, str]
+) -> AsyncIterator[Ground]:
+    """A server whose address is its issuer."""
     valkey_server.flush()
     folder = server_folder / f"examples{next(_number)}"
     file = folder.with_suffix(".sqlite")
@@ -112,7 +120,7 @@ async def ground(server_folder: Path, sqlite_template: Path, valkey_server: Valk
         f"sqlite+aiosqlite:///{file}",
         valkey_server.url,
         PUBLIC_URL=f"http://127.0.0.1:{port}",
-        API_KEYS__ALLOW_IN_QUERY="true",
+        **ground_settings,
     )
     server = GatepostServer(folder, environ, port=port)
     settings = load_settings(environ)
