@@ -19,7 +19,7 @@ from tests.servers.valkey import ValkeyServer
 
 FAULTS: tuple[Fault, ...] = ("denied", "wrong iss in callback", "wrong nonce", "alg none")
 TROUBLES: tuple[Trouble, ...] = ("500", "silent", "redirect")
-SAME_ADDRESS = "same-address"
+SAME_ADDRESS, ANOTHER = "same-address", "another"
 
 
 class Application(Upstream):
@@ -56,7 +56,7 @@ def _openids() -> dict[str, OpenIdProvider]:
     faulty = {slug(fault): _openid(slug(fault), fault) for fault in FAULTS}
     troubled = {slug(trouble): _openid(slug(trouble), trouble=trouble) for trouble in TROUBLES}
     same = _openid(SAME_ADDRESS, email="ada@example.org")
-    return {"stand-in": _openid("stand-in"), SAME_ADDRESS: same, **faulty, **troubled}
+    return {"stand-in": _openid("stand-in"), ANOTHER: _openid(ANOTHER), SAME_ADDRESS: same, **faulty, **troubled}
 
 
 def slug(text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from service.clients.metadata import AUTHORIZATION_CODE, ClientMetadata
-from tests.pages.neighbours import FAULTS, SAME_ADDRESS, TROUBLES, Neighbourhood, neighbourhood, slug
+from tests.pages.neighbours import ANOTHER, FAULTS, SAME_ADDRESS, TROUBLES, Neighbourhood, neighbourhood, slug
 from tests.pages.test_signing_in import CHALLENGE
 from tests.real_clients.conftest import USERNAME
 from tests.servers.gatepost import PASSWORD
@@ -65,6 +65,7 @@ def walks(around: Neighbourhood) -> dict[str, dict[str, Any]]:
     """Every walk by its name: those without scripts first. Those of one account follow each other in this order."""
     start = ["go", f"{around.issuer.url}/sign-in"]
     linking = [start, *button(SAME_ADDRESS), ["type", "#password", PASSWORD], ["press", "form:has(#password) button"]]
+    account = ["go", f"{around.issuer.url}/account/identities"]
     plain: dict[str, Steps] = {
         **{name: [start, *button(name)] for name in KINDS},
         **{slug(fault): [start, *button(slug(fault))] for fault in (*FAULTS, *TROUBLES)},
@@ -73,6 +74,8 @@ def walks(around: Neighbourhood) -> dict[str, dict[str, Any]]:
         "link, asked": linking,
         "link, done": [*linking, ["press", "[value=link]"]],
         "link, from now on": [start, *button(SAME_ADDRESS)],
+        "account": [account, *BY_PASSWORD, ["press", f'form[action="/sign-in/with/{ANOTHER}/link"] button']],
+        "account, from now on": [start, *button(ANOTHER)],
     }
     codes = {
         f"{name}, code": [["go", authorize(around, name)], *button(name), ["press", "[value=allow]"]] for name in KINDS
@@ -140,6 +143,13 @@ def test_an_account_with_the_same_address_is_linked_by_its_owner_alone(seen: dic
     for name in ("link, left", "link, done", "link, from now on"):
         assert seen[name]["heading"] == "You are signed in"
         assert USERNAME in seen[name]["main"]
+
+
+def test_a_person_links_another_service_in_the_account(around: Neighbourhood, seen: dict[str, Any]) -> None:
+    ended = seen["account"]
+    assert (ended["url"], ended["heading"]) == (f"{around.issuer.url}/account/identities", "Linked accounts")
+    assert f"{ANOTHER}@elsewhere.example" in ended["main"]
+    assert USERNAME in seen["account, from now on"]["main"]
 
 
 def test_the_browser_complains_of_nothing(seen: dict[str, Any]) -> None:
