@@ -101,6 +101,7 @@ async def test_the_browser_is_sent_with_state_nonce_and_pkce_and_asks_for_a_fres
 
 
 @pytest.mark.spec("SOC-03")
+@pytest.mark.spec("SOC-05")
 @pytest.mark.spec("OIDC Core §3.1.3.7")
 @pytest.mark.parametrize("fault", [*get_args(TokenFault), "no id token"])
 async def test_an_id_token_with_anything_wrong_in_it_signs_nobody_in(
@@ -256,6 +257,7 @@ async def test_the_secret_goes_where_the_provider_takes_it(upstream: Upstream, c
 
 
 @pytest.mark.spec("SOC-13")
+@pytest.mark.spec("SSRF-04")
 @pytest.mark.parametrize("path", [DISCOVERY, "/token", "/jwks", "/userinfo"])
 @pytest.mark.parametrize("trouble", get_args(Trouble))
 async def test_a_provider_in_trouble_is_given_up_in_bounded_time_and_space(
