@@ -1,6 +1,7 @@
 """`/admin/identity-providers`: who may vouch for people, by whose word, and that no secret is ever shown."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -162,6 +163,7 @@ async def test_only_an_unbounded_administrator_says_whose_word_about_addresses_c
 async def test_a_change_is_felt_here_at_once_and_by_another_worker_within_a_second(
     web: Web, another_worker: Web, admin: dict[str, str]
 ) -> None:
+    assert timedelta(seconds=1) >= READ_ANEW_AFTER
     assert [await offered(web), await offered(another_worker)] == [["corp"], ["corp"]]
     await add(web, admin)
     assert await offered(web) == ["corp", "hub"]
