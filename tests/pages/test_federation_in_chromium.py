@@ -65,7 +65,7 @@ def walks(around: Neighbourhood) -> dict[str, dict[str, Any]]:
     """Every walk by its name: those without scripts first. Those of one account follow each other in this order."""
     start = ["go", f"{around.issuer.url}/sign-in"]
     linking = [start, *button(SAME_ADDRESS), ["type", "#password", PASSWORD], ["press", "form:has(#password) button"]]
-    account = ["go", f"{around.issuer.url}/account/identities"]
+    account = ["go", f"{around.issuer.url}/account/linked"]
     plain: dict[str, Steps] = {
         **{name: [start, *button(name)] for name in KINDS},
         **{slug(fault): [start, *button(slug(fault))] for fault in (*FAULTS, *TROUBLES)},
@@ -147,7 +147,7 @@ def test_an_account_with_the_same_address_is_linked_by_its_owner_alone(seen: dic
 
 def test_a_person_links_another_service_in_the_account(around: Neighbourhood, seen: dict[str, Any]) -> None:
     ended = seen["account"]
-    assert (ended["url"], ended["heading"]) == (f"{around.issuer.url}/account/identities", "Linked accounts")
+    assert (ended["url"], ended["heading"]) == (f"{around.issuer.url}/account/linked", "Linked accounts")
     assert f"{ANOTHER}@elsewhere.example" in ended["main"]
     assert USERNAME in seen["account, from now on"]["main"]
 
