@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-AT_ONCE = 200
+AT_ONCE = 50
 """So many end with one sign-in at most: thousands from before there was a bound become fewer step by step."""
 
 
