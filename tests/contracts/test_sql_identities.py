@@ -202,6 +202,26 @@ async def test_a_provider_is_replaced_and_removed_by_its_name(database: Database
 
 
 @pytest.mark.spec("SOC-09")
+async def test_of_racing_changes_of_one_provider_none_is_lost(database: Database, other_database: Database) -> None:
+    stores = [SqlIdentityProviders(one, SEALER) for one in (database, other_database)]
+    async with database.begin() as tx:
+        await stores[0].add(tx, a_provider())
+        assert (await stores[0].find_locked(tx, "nobody"), await stores[0].find_locked(tx, "\0")) == (None, None)
+
+    async def append(which: int, scope: str) -> None:
+        async with (database, other_database)[which].begin() as tx:
+            held = await stores[which].find_locked(tx, "acme")
+            assert held is not None
+            more = replace(held.config, scopes=(*held.config.scopes, scope))
+            await stores[which].replace(tx, replace(held, config=more))
+
+    scopes = [f"s{number}" for number in range(6)]
+    await asyncio.gather(*(append(number % 2, scope) for number, scope in enumerate(scopes)))
+    found = await stores[0].find("acme")
+    assert found is not None
+    assert {*found.config.scopes} >= {*scopes}
+
+
 async def test_what_opened_an_account_leaves_it_when_it_is_handed_over_and_no_other_account(
     database: Database, owner_id: str
 ) -> None:
