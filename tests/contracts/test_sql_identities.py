@@ -201,7 +201,6 @@ async def test_a_provider_is_replaced_and_removed_by_its_name(database: Database
     assert await providers.all() == []
 
 
-@pytest.mark.spec("SOC-09")
 async def test_of_racing_changes_of_one_provider_none_is_lost(database: Database, other_database: Database) -> None:
     stores = [SqlIdentityProviders(one, SEALER) for one in (database, other_database)]
     async with database.begin() as tx:
@@ -222,6 +221,7 @@ async def test_of_racing_changes_of_one_provider_none_is_lost(database: Database
     assert {*found.config.scopes} >= {*scopes}
 
 
+@pytest.mark.spec("SOC-09")
 async def test_what_opened_an_account_leaves_it_when_it_is_handed_over_and_no_other_account(
     database: Database, owner_id: str
 ) -> None:
