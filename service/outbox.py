@@ -12,6 +12,7 @@ from service.protocol.errors import Refusal
 _log = structlog.get_logger("gatepost.outbox")
 _INTERVAL = timedelta(seconds=5)
 _ENDS_WITHIN = timedelta(seconds=2)
+_STANDS_AFTER = timedelta(milliseconds=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,27 @@ class Outbox:
     has left. Any number of workers may run one over the same ledger: who may send is settled there, by a claim.
 
     `send_due` says whether there is more to send at once. Whoever puts something in sets `posted` once it is committed.
+    `gathers` is how long a round waits after that, so that what many acts put in goes together.
     """
 
-    def __init__(self, name: str, send_due: Callable[[], Awaitable[bool]], posted: asyncio.Event) -> None:
+    def __init__(
+        self,
+        name: str,
+        send_due: Callable[[], Awaitable[bool]],
+        posted: asyncio.Event,
+        *,
+        gathers: timedelta = timedelta(0),
+    ) -> None:
         self._name = name
         self._send_due = send_due
         self._posted = posted
-        self._stops = False
+        self._gathers = gathers
+        self._stops = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin; what waits from before is sent at once."""
-        self._stops = False
+        """Begin; what waits from before is sent in a moment, when the worker stands."""
+        self._stops.clear()
         self._posted.set()
         self._task = asyncio.create_task(self._run())
 
@@ -50,16 +60,19 @@ class Outbox:
         """End; a round under way may come to its end, for a moment. What was not sent waits in the ledger."""
         if self._task is None:
             return
-        self._stops = True
+        self._stops.set()
         self._posted.set()
         await asyncio.wait([self._task], timeout=_ENDS_WITHIN.total_seconds())
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        await _is_set(self._stops, within=_STANDS_AFTER)
         while True:
-            await self._until_posted()
-            if self._stops:
+            if await _is_set(self._posted, within=_INTERVAL) and self._gathers:
+                await _is_set(self._stops, within=self._gathers)
+            self._posted.clear()
+            if self._stops.is_set():
                 return
             try:
                 if await self._send_due():
@@ -69,10 +82,11 @@ class Outbox:
             except Exception:  # a loop that ends would tell nobody until the restart
                 _log.exception("outbox failed", outbox=self._name)
 
-    async def _until_posted(self) -> None:
-        try:
-            async with asyncio.timeout(_INTERVAL.total_seconds()):
-                await self._posted.wait()
-        except TimeoutError:
-            return
-        self._posted.clear()
+
+async def _is_set(event: asyncio.Event, *, within: timedelta) -> bool:
+    """Wait for it, but not longer than this."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -13,6 +13,12 @@ from service.storage.sql import Database
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(autouse=True)
+def stands_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker has to come up first."""
+    monkeypatch.setattr(module, "_STANDS_AFTER", timedelta(milliseconds=1))
+
+
 class Rounds:
     """What the runner called, and what each call says."""
 
@@ -35,12 +41,11 @@ class Rounds:
                 await asyncio.sleep(0)
 
 
-async def test_what_waits_is_sent_at_the_start_and_what_is_posted_at_once() -> None:
+async def test_what_waits_is_sent_soon_and_what_is_posted_at_once() -> None:
     rounds = Rounds()
     await rounds.runner.start()
     await rounds.reach(1)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0.02)
     assert rounds.count == 1
     rounds.posted.set()
     await rounds.reach(2)
@@ -75,7 +80,7 @@ async def test_a_round_under_way_may_end_and_none_begins_after_the_stop() -> Non
 
     runner = Outbox("slow", slow, posted)
     await runner.start()
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.03)
     stopping = asyncio.create_task(runner.stop())
     await asyncio.sleep(0.01)
     may_go.set()
@@ -96,9 +101,26 @@ async def test_a_round_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
 
     runner = Outbox("hang", hang, asyncio.Event())
     await runner.start()
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.03)
     await runner.stop()
     assert ended == [1]
+
+
+async def test_a_round_waits_for_more_to_come_but_not_at_the_end() -> None:
+    rounds = Rounds()
+    gathering = Outbox("rounds", rounds.send_due, rounds.posted, gathers=timedelta(milliseconds=60))
+    await gathering.start()
+    await asyncio.sleep(0.02)
+    assert rounds.count == 0
+    rounds.posted.set()
+    await rounds.reach(1)
+    await asyncio.sleep(0.1)
+    assert rounds.count == 1
+    patient = Outbox("rounds", rounds.send_due, rounds.posted, gathers=timedelta(hours=1))
+    await patient.start()
+    async with asyncio.timeout(1):
+        await patient.stop()
+    await gathering.stop()
 
 
 async def test_pauses_double_to_their_longest() -> None:

@@ -18,6 +18,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "admin:identity-providers:write": "Add, change and remove the services that people sign in with",
         "admin:keys:read": "See the signing keys",
         "admin:keys:write": "Rotate and retire signing keys",
+        "admin:audit:read": "See who did what, for everybody",
         "revocations:read": "Follow the feed of revocations",
         "tokens:introspect": "Ask about tokens of any client",
     }

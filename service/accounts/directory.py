@@ -11,8 +11,10 @@ from service.access.catalogue import ADMIN_ROLE, Catalogue
 from service.accounts.account import PasswordHashes, SetupLinks, User, Users
 from service.accounts.change import UserChange, changed_user
 from service.accounts.doors import AccountDoors
+from service.accounts.events import account_changed, account_made
 from service.accounts.names import login_key, parse_email, parse_username
 from service.accounts.passwords import PasswordPolicy
+from service.audit.event import Event, Kind
 from service.identifiers import new_id
 from service.protocol.errors import BeyondOwnScopes, Conflict, InvalidToken, NotFound
 from service.revocation.acts import Act, Acts
@@ -102,6 +104,7 @@ class Directory:
         user = replace(user, password_hash=await self._hashes.hash(secret))
         async with self._acts.begin(now) as act:
             await self._users.add(act.tx, user)
+            await act.note(account_made(Kind.USER_CREATED, user))
         return user
 
     async def change(
@@ -120,6 +123,7 @@ class Directory:
             await self._users.set_profile(
                 act.tx, user_id, profile=after.profile, email_verified_at=after.email_verified_at
             )
+            await act.note(account_changed(before, after))
             if change.is_of_profile_alone:
                 return after
             epoch = await self._users.change(
@@ -147,10 +151,14 @@ class Directory:
         why = "ended by an administrator"
         async with self._acts.begin(now) as act:
             await self._locked(act, user_id, within)
-            if only is None:
-                return await self._ending.end_all_in(act, user_id, why=why, now=now)
-            await self._ending.end_in(act, only, user_id=user_id, why=why, now=now)
-            return 1
+            if only is not None:
+                await self._ending.end_in(act, only, user_id=user_id, why=why, now=now)
+                target, detail = f"session:{only}", {"why": why}
+                await act.note(Event(Kind.SESSION_ENDED, subject=user_id, target=target, detail=detail))
+                return 1
+            count = await self._ending.end_all_in(act, user_id, why=why, now=now)
+            await act.note(Event(Kind.SESSIONS_ENDED, subject=user_id, detail={"why": why, "count": count}))
+            return count
 
     async def change_own_password(
         self, user_id: str, *, current: str, new: str, keep_session: str | None, now: datetime
@@ -227,6 +235,7 @@ class Directory:
         secret = secrets.token_urlsafe(32)
         async with self._acts.begin(now) as act:
             await self._links.add(act.tx, _link_digest(secret), expires_at=now + SETUP_LINK_LIFE)
+            await act.note(Event(Kind.SETUP_OFFERED))
         return secret
 
     async def is_setup_offered(self, secret: str, *, now: datetime) -> bool:
@@ -244,6 +253,7 @@ class Directory:
             if not is_ours or await self._users.count_active_admins(act.tx):
                 raise InvalidToken(public="This link has been used or has expired.", detail="setup link")
             await self._users.add(act.tx, user)
+            await act.note(account_made(Kind.SETUP_DONE, user))
         return user
 
     async def _locked(self, act: Act, user_id: str, within: frozenset[str] | None) -> User:
@@ -302,6 +312,8 @@ class Directory:
             if if_unchanged and locked.password_hash != user.password_hash:
                 raise Conflict(public="The password has been changed meanwhile.")
             await self.set_password_in(act, user.id, password_hash, keep_session=keep_session, why=why, now=now)
+            kind = Kind.PASSWORD_CHANGED if if_unchanged else Kind.PASSWORD_SET
+            await act.note(Event(kind, subject=user.id, detail={"why": why}))
         await self._doors.open(user)
 
 

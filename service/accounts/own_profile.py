@@ -6,6 +6,7 @@ from datetime import datetime
 
 from service.accounts.account import User, Users
 from service.accounts.profile import PROFILE_CLAIMS, changed_profile
+from service.audit.event import Event, Kind
 from service.protocol.errors import Invalid, NotFound
 from service.revocation.acts import Acts
 
@@ -36,4 +37,5 @@ class OwnProfile:
                 raise NotFound(public="There is no such user.")
             profile = changed_profile(user.profile, change)
             await self._users.set_profile(act.tx, user_id, profile=profile, email_verified_at=user.email_verified_at)
+            await act.note(Event(Kind.PROFILE_CHANGED, subject=user_id, detail={"claims": sorted(change)}))
         return replace(user, profile=profile)

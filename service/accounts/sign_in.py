@@ -5,6 +5,7 @@ from contextlib import suppress
 from service.accounts.account import PasswordHashes, User, Users, Verdict
 from service.accounts.names import MAX_EMAIL, login_key
 from service.accounts.passwords import is_presentable, normalize_password
+from service.audit import Refusals
 from service.limits import Guard, KnownDevice, Source
 from service.protocol.errors import Conflict, InvalidLogin, StoreUnavailable
 
@@ -13,10 +14,11 @@ class PasswordSignIn:
     """Checks a person's password. Unknown names, disabled accounts and wrong passwords cost and answer alike, and close
     the same doors."""
 
-    def __init__(self, users: Users, hashes: PasswordHashes, guard: Guard) -> None:
+    def __init__(self, users: Users, hashes: PasswordHashes, guard: Guard, refused: Refusals) -> None:
         self._users = users
         self._hashes = hashes
         self._guard = guard
+        self._refused = refused
 
     async def check(self, login: str, password: str, *, source: Source) -> User:
         """The person of this user name or e-mail and password.
@@ -25,20 +27,24 @@ class PasswordSignIn:
         `StoreUnavailable`. A hash of older parameters is replaced; when the ledger cannot take it the sign-in still
         stands.
         """
-        normal = normalize_password(password)
+        normal, user = normalize_password(password), None
         if not 0 < len(login) <= MAX_EMAIL or "\0" in login or not is_presentable(normal):
             raise InvalidLogin(detail="name or password that nobody can have")
         name = login_key(login)
-        async with self._guard.password(name, source, await self._device(name, source)) as attempt:
-            user = await self._users.find_by_login(name)
-            attempt.user_id = None if user is None else user.id
-            stored = user.password_hash if user is not None else None
-            verdict = await self._hashes.verify(normal, stored)
-            user = _let_in(user, verdict)
+        try:
+            async with self._guard.password(name, source, await self._device(name, source)) as attempt:
+                user = await self._users.find_by_login(name)
+                attempt.user_id = None if user is None else user.id
+                stored = user.password_hash if user is not None else None
+                verdict = await self._hashes.verify(normal, stored)
+                known = _let_in(user, verdict)
+        except InvalidLogin as refusal:
+            await self._refused.sign_in("" if user is None else user.id, login=name, why=refusal.detail)
+            raise
         if verdict.replacement is not None and stored is not None:
             with suppress(StoreUnavailable, Conflict):
-                await self._users.rehash(user.id, old=stored, new=verdict.replacement)
-        return user
+                await self._users.rehash(known.id, old=stored, new=verdict.replacement)
+        return known
 
     async def _device(self, name: str, source: Source) -> KnownDevice | None:
         """What the device is to the account of this name, if anybody has ever signed in on it."""

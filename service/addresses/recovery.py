@@ -9,6 +9,7 @@ from service.accounts.names import email_key, parse_email
 from service.accounts.passwords import PasswordPolicy
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
+from service.audit.event import Actor, Event, Kind
 from service.limits import Guard, Source
 from service.protocol.errors import DeadLink
 from service.revocation.acts import Act, Acts
@@ -57,6 +58,7 @@ class Recovery:
         await self._guard.letter(email_key(letter.address), source.address)
         async with self._acts.begin(now) as act:
             await self._letters.post(act.tx, letter)
+            await act.note(Event(Kind.RESET_ASKED, personal={"email": letter.address}))
 
     async def look(self, secret: str, *, now: datetime) -> User:
         """Whose password a live link is about; uses nothing up. Raises `DeadLink`."""
@@ -84,6 +86,8 @@ class Recovery:
             )
             notice = Letter.now(LetterKind.PASSWORD_CHANGED, link.address, locale=locale, at=now, user_id=user.id)
             await self._letters.post(act.tx, notice)
+            by = Actor("user", user.id, "link")
+            await act.note(Event(Kind.PASSWORD_RESET, subject=user.id, by=by))
         await self._doors.open(user)
 
     async def _owner(self, link: Link) -> User:

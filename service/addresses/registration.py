@@ -14,6 +14,7 @@ from service.accounts.account import User
 from service.accounts.names import email_key, parse_email
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
+from service.audit.event import Actor, Event, Kind
 from service.limits import Guard, Source
 from service.protocol.errors import NotOffered
 from service.revocation.acts import Act, Acts
@@ -85,7 +86,7 @@ class Registration:
             raise NotOffered
         letter = Letter.now(LetterKind.REGISTER, parse_email(address), locale=locale, at=now)
         await self._guard.letter(email_key(letter.address), source.address)
-        await self._post(letter, now)
+        await self._post(letter, Event(Kind.REGISTRATION_ASKED, personal={"email": letter.address}), now)
 
     async def invite(
         self, address: str, invitation: Invitation, *, locale: str, now: datetime, within: frozenset[str] | None = None
@@ -97,8 +98,9 @@ class Registration:
         if self.mode is RegistrationMode.CLOSED:
             raise NotOffered
         roles, scopes = self._directory.checked_grant(invitation.roles, invitation.scopes, within=within)
-        about = {"roles": sorted(roles), "scopes": sorted(scopes)}
-        await self._post(Letter.now(LetterKind.INVITE, parse_email(address), locale=locale, at=now, about=about), now)
+        about: dict[str, object] = {"roles": sorted(roles), "scopes": sorted(scopes)}
+        letter = Letter.now(LetterKind.INVITE, parse_email(address), locale=locale, at=now, about=about)
+        await self._post(letter, Event(Kind.USER_INVITED, detail=about, personal={"email": letter.address}), now)
 
     async def look(self, secret: str, *, now: datetime) -> Link:
         """For which address a live link is. Raises `DeadLink`."""
@@ -118,11 +120,15 @@ class Registration:
         async with self._acts.begin(now) as act:
             await self._links.take(act.tx, secret, link, now=now)
             await self._directory.add_in(act, user)
+            detail = {"roles": sorted(user.roles), "invited": link.purpose is Purpose.INVITE}
+            by = Actor("user", user.id, "link")
+            await act.note(Event(Kind.USER_REGISTERED, subject=user.id, by=by, detail=detail))
         return user
 
-    async def _post(self, letter: Letter, now: datetime) -> None:
+    async def _post(self, letter: Letter, event: Event, now: datetime) -> None:
         async with self._acts.begin(now) as act:
             await self._letters.post(act.tx, letter)
+            await act.note(event)
 
 
 def _invitation(about: Mapping[str, object]) -> Invitation:

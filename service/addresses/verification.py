@@ -7,6 +7,7 @@ from service.accounts.doors import AccountDoors
 from service.accounts.names import email_key, parse_email
 from service.addresses.letter import Letter, LetterKind, Letters
 from service.addresses.link import Link, LinkDesk, Purpose
+from service.audit.event import Actor, Event, Kind
 from service.limits import Guard, Source
 from service.protocol.errors import Conflict, DeadLink, NotFound
 from service.revocation.acts import Acts
@@ -32,7 +33,9 @@ class Verification:
         if user.email is None or user.email_verified_at is not None:
             raise Conflict(public="There is no address to be proven.")
         await self._guard.letter(email_key(user.email), source.address)
-        await self._post(Letter.now(LetterKind.VERIFY, user.email, locale=locale, at=now, user_id=user.id), now)
+        await self._post(
+            Letter.now(LetterKind.VERIFY, user.email, locale=locale, at=now, user_id=user.id), user.id, now
+        )
 
     async def ask_change(
         self, user_id: str, address: str, *, password: str, source: Source, locale: str, now: datetime
@@ -50,7 +53,7 @@ class Verification:
         """
         letter = Letter.now(LetterKind.CHANGE, parse_email(address), locale=locale, at=now, user_id=user_id)
         await self._guard.letter(email_key(letter.address), source.address)
-        await self._post(letter, now)
+        await self._post(letter, user_id, now)
 
     async def look(self, secret: str, *, now: datetime) -> Link:
         """Which address a live link is about. Raises `DeadLink`."""
@@ -67,12 +70,16 @@ class Verification:
             user = None if link.user_id is None else await self._users.find_locked(act.tx, link.user_id)
             if user is None or user.epoch != link.epoch or not user.active:
                 raise DeadLink
+            by = Actor("user", user.id, "link")
             if link.purpose is Purpose.VERIFY:
                 if not await self._users.verify_email(act.tx, user.id, email_key(link.address), at=now):
                     raise DeadLink
+                await act.note(Event(Kind.EMAIL_VERIFIED, subject=user.id, by=by))
                 return
             epoch = await self._users.set_email(act.tx, user.id, link.address, verified_at=now)
             await act.raise_user_epoch(user.id, epoch, why="address changed")
+            personal = {"email_before": user.email or "", "email": link.address}
+            await act.note(Event(Kind.EMAIL_CHANGED, subject=user.id, by=by, personal=personal))
             if user.email is not None:
                 about = {"username": user.username}
                 notice = Letter.now(LetterKind.CHANGED, user.email, locale=locale, at=now, user_id=user.id, about=about)
@@ -84,6 +91,8 @@ class Verification:
             raise NotFound(public="There is no such user.")
         return user
 
-    async def _post(self, letter: Letter, now: datetime) -> None:
+    async def _post(self, letter: Letter, user_id: str, now: datetime) -> None:
         async with self._acts.begin(now) as act:
             await self._letters.post(act.tx, letter)
+            detail, personal = {"for": letter.kind.value}, {"email": letter.address}
+            await act.note(Event(Kind.EMAIL_ASKED, subject=user_id, detail=detail, personal=personal))

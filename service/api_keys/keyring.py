@@ -10,6 +10,7 @@ from service.access.catalogue import Catalogue
 from service.accounts.account import Users
 from service.api_keys.key import ApiKey, ApiKeys
 from service.api_keys.text import new_key_text
+from service.audit.event import Event, Kind
 from service.identifiers import new_id
 from service.protocol.errors import Invalid, NotFound
 from service.revocation.acts import Acts
@@ -104,12 +105,14 @@ class ApiKeyring:
         )
         async with self._acts.begin(now) as act:
             await self._keys.add(act.tx, key, at_most=self.at_most)
+            await act.note(_event(Kind.API_KEY_CREATED, key_id, user_id, scopes=sorted(wanted), days=span.days))
         return NewApiKey(key, text)
 
     async def rename(self, key_id: str, name: str, *, user_id: str, now: datetime) -> None:
         """Raises `NotFound`, `Invalid`."""
         async with self._acts.begin(now) as act:
             await self._keys.rename(act.tx, key_id, user_id=user_id, name=_checked_name(name))
+            await act.note(_event(Kind.API_KEY_RENAMED, key_id, user_id))
 
     async def rotate(self, key_id: str, *, user_id: str, overlap: timedelta, now: datetime) -> str:
         """A new text for the same key, shown once; the old one works on for `overlap`. Raises `NotFound`, `Invalid`."""
@@ -126,6 +129,8 @@ class ApiKeyring:
                 act.tx, key_id, user_id=user_id, digest=digest, hint=hint, old_until=now + overlap if overlap else None
             )
             await act.raise_secret_epoch(key_id, epoch, why="API key rotated")
+            seconds = int(overlap.total_seconds())
+            await act.note(_event(Kind.API_KEY_ROTATED, key_id, user_id, overlap_seconds=seconds))
         return text
 
     async def revoke(self, key_id: str, *, user_id: str, now: datetime) -> None:
@@ -134,6 +139,11 @@ class ApiKeyring:
             if not await self._keys.revoke(act.tx, key_id, user_id=user_id, now=now):
                 raise NotFound(public="There is no such API key.")
             await act.revoke_api_key(key_id, user_id=user_id, why="API key revoked")
+            await act.note(_event(Kind.API_KEY_REVOKED, key_id, user_id))
+
+
+def _event(kind: Kind, key_id: str, user_id: str, **detail: object) -> Event:
+    return Event(kind, subject=user_id, target=f"api_key:{key_id}", detail=detail)
 
 
 def _checked_name(name: str) -> str:

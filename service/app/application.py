@@ -20,6 +20,7 @@ from service.web import (
     consents,
     docs,
     errors,
+    events,
     federation,
     health,
     identities,
@@ -49,7 +50,7 @@ from service.web.verify import PATH as VERIFY_PATH
 from service.web.verify import VerifyEndpoint
 
 ROOMS = (
-    *(auth, federation, users, profile, identities, addresses, consents, api_keys, admin),
+    *(auth, federation, users, events, profile, identities, addresses, consents, api_keys, admin),
     *(wellknown, metadata, health, setup),
     *(authorize, sign_in, hosted_federation, linking, consent, device, logout),
     *(address_pages, account, mailbox),
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> Edge:
         origins=settings.server.cors_origins,
         unshared=[route.path for route in app.routes if isinstance(route, PageRoute)],
         resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
+        address=gate.address,
     )
 
 

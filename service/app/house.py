@@ -1,13 +1,15 @@
 """One worker, whole: what runs beside the requests, and its beginning and end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from service import clock
 from service.app.federation import FederationJoinery
+from service.audit import Sealer as AuditSealer
+from service.audit.heads import Head
 from service.credentials.resolver import Resolver
 from service.crypto.passwords import Argon2Passwords
 from service.limits import Permits
@@ -44,6 +46,8 @@ class House:
     browsers: Browsers
     permits: Permits
     notices: LogoutSender
+    audit: AuditSealer
+    read_heads: Callable[[Iterable[str]], Awaitable[list[Head]]]
     letters: LetterSender | None
     breached: BreachedFile | None
     outgoing: OutgoingHttp
@@ -60,7 +64,7 @@ class House:
             if self.breached is not None:
                 stack.callback(self.breached.close)
             stack.push_async_callback(self.outgoing.close)
-            for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring, self.notices):
+            for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring, self.notices, self.audit):
                 await started.start()
                 stack.push_async_callback(started.stop)
             if self.letters is not None:
@@ -102,6 +106,8 @@ def build_house(settings: Settings) -> House:
         if settings.sends_letters
         else None,
         breached=made.breached,
+        audit=made.audit_sealer,
+        read_heads=made.read_heads,
         outgoing=made.outgoing,
         reached=made.reached,
         used_keys=made.used_keys,
@@ -134,6 +140,8 @@ def _rooms(made: FederationJoinery) -> Rooms:
         authorization=made.authorization,
         logout=made.logout,
         catalogue=made.catalogue,
+        audit=made.audit,
+        audit_verification=made.audit_verification,
         revocations=made.revocations,
         feed=made.feed,
         bearer=made.bearer,

@@ -1,5 +1,6 @@
 """How the rooms of one worker are joined: each is made once, of those that it needs, when it is first asked for."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,6 +17,10 @@ from service.accounts.sign_in import PasswordSignIn
 from service.addresses import LinkDesk, Recovery, Registration, Verification
 from service.api_keys.keyring import ApiKeyring
 from service.app.stores import Stores
+from service.audit import Journal, Refusals
+from service.audit import Sealer as AuditSealer
+from service.audit import Verification as AuditVerification
+from service.audit.heads import Head, HeadBook, read_head
 from service.authorize import AuthorizationDesk
 from service.authorize.hints import Hints
 from service.clients.authentication import ClientAuthentication
@@ -52,6 +57,7 @@ from service.sessions.rotation import Rotation
 from service.sessions.session import Reached
 from service.sessions.write_behind import WriteBehind
 from service.settings import LONGEST_ACCESS_LIFE
+from service.signed_text import MacKey
 from service.storage.sql import (
     SqlLinks,
     SqlSetupLinks,
@@ -80,7 +86,52 @@ class Joinery(Stores):
 
     @cached_property
     def acts(self) -> Acts:
-        return Acts(self.database, self.revocations, self.engine, self.feed)
+        return Acts(self.database, self.revocations, self.engine, self.feed, self.journal)
+
+    @cached_property
+    def audit_keys(self) -> list[MacKey]:
+        return self.mac_keys("audit rows")
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.audit, self.audit_keys)
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        return Refusals(self.database, self.journal, now=clock.now)
+
+    @cached_property
+    def head_book(self) -> HeadBook:
+        asked = self.settings
+        return HeadBook(
+            self.keyring,
+            self.head_keepers,
+            issuer=asked.issuer,
+            algorithm=self.keyring.published_algorithms[0],
+            every=asked.audit.head_every,
+        )
+
+    @cached_property
+    def audit_sealer(self) -> AuditSealer:
+        return AuditSealer(
+            self.database,
+            self.audit,
+            self.journal,
+            self.head_book,
+            self.audit_keys[0],
+            posted=self.audit_posted,
+            keep=self.settings.audit.keep or None,
+            now=clock.now,
+        )
+
+    @cached_property
+    def audit_verification(self) -> AuditVerification:
+        return AuditVerification(self.audit, self.audit_keys)
+
+    async def read_heads(self, lines: Iterable[str]) -> list[Head]:
+        """Heads of the audit, signed by any key that there ever was. Raises `ValueError`, `StoreUnavailable`."""
+        keys = self.forge.verifying(await self.keyring.listed())
+        return [read_head(line, keys, issuer=self.settings.issuer) for line in lines if line.strip()]
 
     @cached_property
     def ending(self) -> SessionEnding:
@@ -109,11 +160,11 @@ class Joinery(Stores):
 
     @cached_property
     def guard(self) -> Guard:
-        return Guard(self.failures, self.limits)
+        return Guard(self.failures, self.limits, self.refusals)
 
     def program_guard(self, meter: Meter) -> ProgramGuard:
         """One that remembers for itself which doors are closed."""
-        return ProgramGuard(self.failures, meter)
+        return ProgramGuard(self.failures, meter, self.refusals)
 
     @cached_property
     def known_devices(self) -> KnownDevices:
@@ -145,11 +196,11 @@ class Joinery(Stores):
 
     @cached_property
     def sign_in(self) -> PasswordSignIn:
-        return PasswordSignIn(self.users, self.passwords, self.guard)
+        return PasswordSignIn(self.users, self.passwords, self.guard, self.refusals)
 
     @cached_property
     def doors(self) -> AccountDoors:
-        return AccountDoors(self.passwords, self.guard)
+        return AccountDoors(self.passwords, self.guard, self.refusals)
 
     @cached_property
     def links(self) -> LinkDesk:

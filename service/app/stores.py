@@ -4,11 +4,12 @@ from asyncio import Event
 from functools import cached_property
 from pathlib import Path
 
+from service.audit.heads import HeadKeeper
 from service.crypto.jose import JoseForge
 from service.crypto.passwords import Argon2Passwords
 from service.crypto.sealing import Sealer
 from service.mail import Carrier
-from service.outgoing import MailFolder, OutgoingHttp, SmtpCarrier
+from service.outgoing import HeadAddress, HeadFile, MailFolder, OutgoingHttp, SmtpCarrier
 from service.settings import Settings
 from service.signed_text import MacKey
 from service.storage.breached_file import BreachedFile
@@ -24,6 +25,7 @@ from service.storage.redis import (
 from service.storage.sql import (
     Database,
     SqlApiKeys,
+    SqlAudit,
     SqlClients,
     SqlConsents,
     SqlLetters,
@@ -89,6 +91,22 @@ class Stores:
     @cached_property
     def letters(self) -> SqlLetters:
         return SqlLetters(self.database, posted=self.letters_posted.set)
+
+    @cached_property
+    def audit_posted(self) -> Event:
+        return Event()
+
+    @cached_property
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self.database, posted=self.audit_posted.set)
+
+    @cached_property
+    def head_keepers(self) -> list[HeadKeeper]:
+        """Where heads of the audit are kept: a file beside the database in local mode, else what the operator says."""
+        file, asked = self.settings.audit_heads_file, self.settings.audit.heads
+        if file is not None:
+            return [HeadFile(file)]
+        return [HeadAddress(self.outgoing, asked)] if asked else []
 
     @cached_property
     def link(self) -> RedisLink:

@@ -1,6 +1,7 @@
 """Doing one thing in the house: the stores of the configuration, the rooms over them, then all closed again."""
 
 import asyncio
+import getpass
 import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -25,8 +26,16 @@ def in_house(work: "Callable[[House], Awaitable[T]]") -> T:
         return asyncio.run(_in_house(whole, work))
 
 
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user of a container, who has no name there
+        return str(os.getuid())
+
+
 async def _in_house(settings: "Settings", work: "Callable[[House], Awaitable[T]]") -> T:
     from service.app import build_house
+    from service.audit import Actor, Occasion, occasion
     from service.storage.sql.revision import is_current
 
     if settings.mode == "local" and not await is_current(settings.database_url.get_secret_value()):
@@ -34,5 +43,7 @@ async def _in_house(settings: "Settings", work: "Callable[[House], Awaitable[T]]
 
         await migrate(settings)
     house = build_house(settings)
+    operator = Occasion(actor=Actor("operator", _operator(), "command line"))
     async with house.open():
-        return await work(house)
+        with occasion(operator):
+            return await work(house)

@@ -7,6 +7,7 @@ import typer
 from service import __version__
 from service.cli import (
     api_keys,
+    audit,
     clients,
     config,
     consents,
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
-for noun in (users, clients, identity_providers, consents, api_keys, keys, sessions, db, config):
+for noun in (users, clients, identity_providers, consents, api_keys, keys, sessions, audit, db, config):
     app.add_typer(noun.app)
 app.command("doctor")(doctor.doctor)
 

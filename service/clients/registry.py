@@ -3,12 +3,13 @@
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from service.access.catalogue import Catalogue
+from service.audit.event import Event, Kind
 from service.clients.client import CLIENT_ID_PREFIX, Client, Clients, ClientSecret
 from service.clients.directory import ClientDirectory
 from service.clients.metadata import ClientMetadata, checked_metadata
@@ -86,6 +87,8 @@ class ClientRegistry:
         self._check_covered(client, within)
         async with self._acts.begin(now) as act:
             await self._clients.add(act.tx, client)
+            detail = {"confidential": confidential, "scopes": sorted(client.scopes)}
+            await act.note(Event(Kind.CLIENT_CREATED, target=f"client:{client.id}", detail=detail))
         return client, secret
 
     async def change(
@@ -108,6 +111,7 @@ class ClientRegistry:
                 metadata=after.metadata,
             )
             await act.raise_client_epoch(client_id, epoch, why="client changed")
+            await act.note(Event(Kind.CLIENT_CHANGED, target=f"client:{client_id}", detail=_differences(before, after)))
         return replace(after, epoch=epoch)
 
     async def rotate_secret(
@@ -130,6 +134,8 @@ class ClientRegistry:
                 kept.append(replace(newest, expires_at=min(newest.expires_at or now + overlap, now + overlap)))
             epoch = await self._clients.replace_secrets(act.tx, client_id, kept)
             await act.raise_secret_epoch(client_id, epoch, why="client secret rotated")
+            detail = {"overlap_seconds": int(overlap.total_seconds())}
+            await act.note(Event(Kind.CLIENT_SECRET_ROTATED, target=f"client:{client_id}", detail=detail))
         return secret
 
     async def authenticate(self, client_id: str, secret: str, *, now: datetime) -> Client:
@@ -164,6 +170,19 @@ class ClientRegistry:
     def _check_covered(self, client: Client, within: frozenset[str] | None) -> None:
         if within is not None and not self._catalogue.covers(within, client.scopes):
             raise BeyondOwnScopes(detail=f"about client {client.id}")
+
+
+def _differences(before: Client, after: Client) -> dict[str, object]:
+    """What changed, by name; what a client may do, in full."""
+    told: dict[str, object] = {}
+    if before.scopes != after.scopes:
+        told |= {"scopes_before": sorted(before.scopes), "scopes": sorted(after.scopes)}
+    if before.active != after.active:
+        told["disabled"] = not after.active
+    own = ["name"] if before.name != after.name else []
+    names = (one.name for one in fields(before.metadata))
+    changed = own + [name for name in names if getattr(before.metadata, name) != getattr(after.metadata, name)]
+    return {**told, "changed": changed} if changed else told
 
 
 def _proved(client: Client | None, secret: str, now: datetime) -> Client:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from service.audit.event import Event, Kind
 from service.consents.consent import Consent, Consents
 from service.protocol.errors import NotFound
 from service.revocation.acts import Act, Acts
@@ -39,12 +40,15 @@ class ConsentBook:
 
         Raises `NotFound` when there is no such person.
         """
+        scopes, audience = frozenset(scopes), frozenset(audience)
         async with self._acts.begin(now) as act:
             before = await self._consents.find_locked(act.tx, user_id, client_id)
             if before is None:
                 before = Consent(user_id, client_id, {}, granted_at=now, updated_at=now)
             after = before.with_more(scopes, audience, now=now)
             await self._consents.put(act.tx, after)
+            detail = {"scopes": sorted(scopes), "audience": sorted(audience)}
+            await act.note(Event(Kind.CONSENT_GRANTED, subject=user_id, target=f"client:{client_id}", detail=detail))
         return after
 
     async def withdraw(
@@ -61,4 +65,6 @@ class ConsentBook:
                 raise NotFound(public="There is no such consent.")
             await self._consents.remove(act.tx, user_id, client_id)
             await self._ending.end_of_client_in(act, user_id=user_id, client_id=client_id, why=why, now=now)
+            event = Event(Kind.CONSENT_WITHDRAWN, subject=user_id, target=f"client:{client_id}", detail={"why": why})
+            await act.note(event)
         return before

@@ -6,6 +6,7 @@ from datetime import datetime
 from service.access.catalogue import Catalogue
 from service.accounts.account import User, Users
 from service.accounts.names import email_key, parse_email
+from service.audit.event import Actor, Event, Kind
 from service.federation.decision import Outcome, decide, may_sign_in, proven_address
 from service.federation.handover import HandOver
 from service.federation.identities import Identities, LinkedIdentity, account_of
@@ -72,7 +73,9 @@ class Arrivals:
             arrival = _Arrival(identity, config, address, links_to, turn > 0, now)
             try:
                 async with self._acts.begin(now) as act:
-                    user, linked = await self._settle(act, arrival)
+                    user, linked, event = await self._settle(act, arrival)
+                    if event is not None:
+                        await act.note(event)
                     if config.keeps_tokens and tokens is not None:
                         await self._identities.keep_tokens(act.tx, linked.id, tokens)
             except (SignInFirst, LinkedElsewhere):
@@ -84,7 +87,7 @@ class Arrivals:
                 return user
         raise AssertionError("the last turn returns or raises")
 
-    async def _settle(self, act: Act, arrival: _Arrival) -> tuple[User, LinkedIdentity]:
+    async def _settle(self, act: Act, arrival: _Arrival) -> tuple[User, LinkedIdentity, Event | None]:
         identity, now = arrival.identity, arrival.now
         known = await self._identities.find(act.tx, identity.issuer, identity.subject)
         owner = None if known is None else await self._users.find(known.user_id)
@@ -99,7 +102,7 @@ class Arrivals:
         if known is not None and owner is not None and outcome in (Outcome.SIGN_IN, Outcome.NOTHING):
             provider, account = arrival.config.name, account_of(identity)
             await self._identities.use(act.tx, known.id, provider=provider, account=account, at=now)
-            return owner, known
+            return owner, known, None
         user = await self._owner_to_be(act, outcome, arrival, holder)
         linked = LinkedIdentity(
             id=new_id(),
@@ -112,7 +115,7 @@ class Arrivals:
             last_used_at=now,
         )
         await self._identities.add(act.tx, linked)
-        return user, linked
+        return user, linked, _told(outcome, user, linked)
 
     async def _owner_to_be(self, act: Act, outcome: Outcome, arrival: _Arrival, holder: User | None) -> User:
         match outcome:
@@ -158,3 +161,11 @@ def _checked(address: str | None) -> str | None:
         return None if address is None else parse_email(address)
     except Invalid:
         return None
+
+
+def _told(outcome: Outcome, user: User, linked: LinkedIdentity) -> Event:
+    """What the audit is told. Who links in the account is known to the request; who comes from outside is not yet."""
+    kind = Kind.USER_REGISTERED if outcome is Outcome.REGISTER else Kind.IDENTITY_LINKED
+    by = None if outcome is Outcome.LINK else Actor("user", user.id, "federated", linked.id)
+    detail: dict[str, object] = {"provider": linked.provider, "handed_over": outcome is Outcome.TAKE_OVER}
+    return Event(kind, subject=user.id, target=f"identity:{linked.id}", by=by, detail=detail)

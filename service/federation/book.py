@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from service.accounts.account import User, Users
+from service.audit.event import Event, Kind
 from service.federation.directory import ProviderDirectory
 from service.federation.identities import Identities, LinkedIdentity
 from service.federation.provider import UpstreamTokens
@@ -43,6 +44,7 @@ class IdentityBook:
             if not _has_another_way(user, [one for one in linked if one.id != identity_id], offered):
                 raise LastWayIn
             await self._identities.remove(act.tx, identity_id)
+            await act.note(Event(Kind.IDENTITY_UNLINKED, subject=user_id, target=f"identity:{identity_id}"))
 
     async def upstream_token(self, user_id: str, identity_id: str, *, now: datetime) -> UpstreamTokens:
         """The access token that is kept for an identity, refreshed when it is about to end.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from service.access.catalogue import BUILT_IN
+from service.audit.event import Event, Kind
 from service.federation.checks import mistakes_in
 from service.federation.directory import ProviderDirectory, StoredProvider, StoredProviders
 from service.federation.kinds import completed
@@ -66,6 +67,8 @@ class ProviderRegistry:
             raise Conflict(public="A provider of the settings has this name.")
         async with self._acts.begin(now) as act:
             await self._stored.add(act.tx, added)
+            detail: dict[str, object] = {"issuer": added.config.issuer, "trusts_email": added.config.trusts_email}
+            await act.note(Event(Kind.PROVIDER_ADDED, target=f"provider:{config.name}", detail=detail))
         self._directory.forget()
         return added
 
@@ -78,6 +81,9 @@ class ProviderRegistry:
             after = self._changed(before, change, now)
             _check_trust(after.config, within)
             await self._stored.replace(act.tx, after)
+            changed = [field.name for field in fields(change) if getattr(change, field.name) is not None]
+            detail: dict[str, object] = {"changed": changed, "trusts_email": after.config.trusts_email}
+            await act.note(Event(Kind.PROVIDER_CHANGED, target=f"provider:{name}", detail=detail))
         self._directory.forget()
         return after
 
@@ -89,6 +95,7 @@ class ProviderRegistry:
         async with self._acts.begin(now) as act:
             await self._locked(act, name, within)
             await self._stored.remove(act.tx, name)
+            await act.note(Event(Kind.PROVIDER_REMOVED, target=f"provider:{name}"))
         self._directory.forget()
 
     async def _locked(self, act: Act, name: str, within: frozenset[str] | None) -> StoredProvider:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from service.audit.event import Actor, Event, Kind
 from service.clients.client import Client
 from service.credentials.bearer import BearerCredential
 from service.protocol.errors import InvalidGrant, InvalidToken
@@ -46,6 +47,8 @@ class TokenRevocation:
             expires_at = datetime.fromtimestamp(read.expires_at, UTC)
             async with self._acts.begin(now) as act:
                 await act.revoke_token(read.jti, owner=read.subject, expires_at=expires_at, why="revoked by its client")
+                by = Actor("client", client.id, "client", client.id, client.id)
+                await act.note(Event(Kind.TOKEN_REVOKED, subject=read.subject, target=f"token:{read.jti}", by=by))
 
     async def _end_grant(self, token: str, client: Client, now: datetime) -> None:
         """A spent generation ends the grant as well: whoever holds it was its client once."""

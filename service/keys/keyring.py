@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from gatepost.tokens import KeySet
+from service.audit.event import Event, Kind
 from service.keys.signing_key import KeyForge, SigningKey, SigningKeys, SignsBytes
 from service.protocol.errors import Invalid, NotFound, Refusal, StoreUnavailable
 from service.revocation.acts import Acts
@@ -113,6 +114,7 @@ class Keyring:
         async with self._acts.begin(now) as act:
             await self._stored.mark_compromised(act.tx, kid, now=now)
             await act.revoke_signing_key(kid, why="signing key compromised")
+            await act.note(Event(Kind.SIGNING_KEY_COMPROMISED, target=f"signing_key:{kid}"))
         await self.reload()
         current = self._current(lost.algorithm, now)
         if current is None and lost.algorithm in self.algorithms:
@@ -174,6 +176,8 @@ class Keyring:
                     if key.signs_until is None:
                         await self._stored.set_ends(act.tx, key.kid, **ends)
                 await self._stored.add(act.tx, newest)
+                detail = {"algorithm": algorithm, "signs_from": newest.signs_from.isoformat()}
+                await act.note(Event(Kind.SIGNING_KEY_MADE, target=f"signing_key:{newest.kid}", detail=detail))
         await self.reload()
         return newest
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from service.audit import Event, Kind, Refusals
 from service.limits.known_devices import KnownDevice, Source
 from service.limits.meter import Count, Counter, Failures, Step
 from service.limits.network import network_of
@@ -34,8 +35,9 @@ class Guard:
     2 seconds at most. All raise `TooManyAttempts` while a door is closed, `TooBusy` and `StoreUnavailable`.
     """
 
-    def __init__(self, failures: Failures, policy: Policy) -> None:
+    def __init__(self, failures: Failures, policy: Policy, refusals: Refusals) -> None:
         self._failures = failures
+        self._refusals = refusals
         self._policy = policy
 
     @asynccontextmanager
@@ -119,13 +121,22 @@ class Guard:
             meter = counter.meter
             if not count.closed_for or count.failures not in (meter.free, meter.stop):
                 continue
+            stopped = bool(meter.stop) and count.failures >= meter.stop
+            seconds = int(count.closed_for.total_seconds())
             _log.warning(
-                "stopped until it is reset" if meter.stop and count.failures >= meter.stop else "closed after failures",
+                "stopped until it is reset" if stopped else "closed after failures",
                 door=meter.name,
                 failures=count.failures,
-                seconds=int(count.closed_for.total_seconds()),
+                seconds=seconds,
                 user_id=attempt.user_id,
                 network=network,
+            )
+            detail = {"door": meter.name, "failures": count.failures, "seconds": seconds, "stopped": stopped}
+            personal = {"network": network}
+            await self._refusals.note(
+                Event(
+                    Kind.DOOR_CLOSED, subject=attempt.user_id or "", outcome="refused", detail=detail, personal=personal
+                )
             )
 
     async def _step(self, step: Step, counters: Sequence[Counter]) -> None:

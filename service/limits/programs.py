@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 
-from service.limits.meter import Counter, Failures, Meter, Step
+from service.audit import Event, Kind, Refusals
+from service.limits.meter import Count, Counter, Failures, Meter, Step
 from service.limits.network import network_of
 from service.protocol.errors import StoreUnavailable, TooManyAttempts
 
@@ -24,8 +26,9 @@ class ProgramGuard:
     Redis is away failures go uncounted; the answer is the same no.
     """
 
-    def __init__(self, failures: Failures, meter: Meter) -> None:
+    def __init__(self, failures: Failures, meter: Meter, refusals: Refusals) -> None:
         self._failures = failures
+        self._refusals = refusals
         self._meter = meter
         self._closed: OrderedDict[tuple[str, str], datetime] = OrderedDict()
 
@@ -54,4 +57,13 @@ class ProgramGuard:
             if len(self._closed) > _BOUND:
                 self._closed.popitem(last=False)
             if count.failures == self._meter.free:
-                _log.warning("closed after failures", door=self._meter.name, failures=count.failures, network=network)
+                await self._tell_closed(who, network, count)
+
+    async def _tell_closed(self, who: str, network: str, count: Count) -> None:
+        _log.warning("closed after failures", door=self._meter.name, failures=count.failures, network=network)
+        seconds = int(count.closed_for.total_seconds())
+        detail = {"door": self._meter.name, "failures": count.failures, "seconds": seconds, "stopped": False}
+        target, personal = f"{self._meter.name}:{who}", {"network": network}
+        event = Event(Kind.DOOR_CLOSED, target=target, outcome="refused", detail=detail, personal=personal)
+        with suppress(StoreUnavailable):  # as here nothing is raised; the log has it
+            await self._refusals.note(event)

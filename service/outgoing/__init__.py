@@ -5,9 +5,10 @@ Owns timeouts, size limits, TLS, and that no redirect is followed. Refuses to kn
 then `smtp.py`.
 """
 
+from service.outgoing.heads import HeadAddress, HeadFile
 from service.outgoing.http import OutgoingHttp
 from service.outgoing.mail_folder import MailFolder
 from service.outgoing.providers import ProviderCalls
 from service.outgoing.smtp import SmtpCarrier
 
-__all__ = ["MailFolder", "OutgoingHttp", "ProviderCalls", "SmtpCarrier"]
+__all__ = ["HeadAddress", "HeadFile", "MailFolder", "OutgoingHttp", "ProviderCalls", "SmtpCarrier"]

@@ -1,4 +1,4 @@
-"""A security act: its rows and its revocations commit together, and are shown to all before it is acknowledged."""
+"""A security act: its rows, its revocations and its audit row commit together, then all are shown it."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,6 +7,8 @@ from datetime import datetime
 import structlog
 
 from gatepost.revocation import Revocation, RevocationKind
+from service.audit.event import Event
+from service.audit.journal import Journal
 from service.ledger import Ledger, Transaction
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded, RevocationEngine, RevocationLedger
@@ -16,13 +18,21 @@ _log = structlog.get_logger("gatepost.acts")
 
 
 class Act:
-    """An act in progress: hand `tx` to stores, and say what it revokes."""
+    """An act in progress: hand `tx` to stores, say what it revokes, and note what it is."""
 
-    def __init__(self, tx: Transaction, revocations: RevocationLedger, *, until: datetime) -> None:
+    def __init__(
+        self, tx: Transaction, revocations: RevocationLedger, journal: Journal, *, now: datetime, until: datetime
+    ) -> None:
         self.tx = tx
+        self._journal = journal
+        self._now = now
         self._revocations = revocations
         self._until = until
         self.recorded: list[Recorded] = []
+
+    async def note(self, event: Event) -> None:
+        """Write down what this act does: once in each act, and never a secret. Raises `StoreUnavailable`."""
+        await self._journal.note(self.tx, event, now=self._now)
 
     async def revoke_token(self, jti: str, *, owner: str, expires_at: datetime, why: str) -> None:
         """Refuse one access token until it has expired."""
@@ -75,17 +85,19 @@ class Acts:
         revocations: RevocationLedger,
         engine: RevocationEngine,
         feed: RevocationFeed,
+        journal: Journal,
     ) -> None:
         self._ledger = ledger
         self._revocations = revocations
         self._engine = engine
         self._feed = feed
+        self._journal = journal
 
     @asynccontextmanager
     async def begin(self, now: datetime) -> AsyncIterator[Act]:
         """One transaction with its revocations. Raises `StoreUnavailable` when the ledger cannot commit."""
         async with self._ledger.begin() as tx:
-            act = Act(tx, self._revocations, until=self._feed.horizon(now))
+            act = Act(tx, self._revocations, self._journal, now=now, until=self._feed.horizon(now))
             yield act
         if act.recorded:
             await self._publish(act.recorded)

@@ -15,6 +15,7 @@ from service.identifiers import new_id, packed_id, unpacked_id
 from service.protocol.errors import InvalidLogin
 from service.revocation.acts import Acts
 from service.sessions.ending import SessionEnding
+from service.sessions.events import signed_in
 from service.sessions.pairs import MAX_USER_AGENT, Device
 from service.sessions.session import Reached, Session, Sessions
 from service.sessions.write_behind import WriteBehind
@@ -105,6 +106,7 @@ class BrowserSessions:
                     await self._sessions.adopt(act.tx, before.session.id, session.id, user_id=owner)
                 await self._ending.end_if_living_in(act, before.session.id, user_id=owner, why=why, now=now)
             await self._ending.make_room_in(act, user.id, keep={session.id}, now=now)
+            await act.note(signed_in(session, "hosted"))
         return self._signed.issue(_BODY.pack(packed_id(user.id), packed_id(session.id)))
 
     async def find(self, cookie: str, *, now: datetime) -> BrowserSession | None:

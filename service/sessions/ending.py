@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from service.audit.event import Event, Kind
 from service.ledger import Transaction
 from service.protocol.errors import NotFound
 from service.revocation.acts import Act, Acts
@@ -16,6 +17,8 @@ from service.sessions.session import Sessions
 
 _UNWATCHED = 64
 """So far below the bound sign-ins of one person do not wait for each other to be counted."""
+
+_REPLAYS = frozenset({"code replayed", "code in doubt", "device code replayed", "device code in doubt"})
 
 
 class LogoutNotes(Protocol):
@@ -39,16 +42,22 @@ class SessionEnding:
         """End one session. Raises `NotFound` when it is not a living session of this person."""
         async with self._acts.begin(now) as act:
             await self.end_in(act, session_id, user_id=user_id, why=why, now=now)
+            await act.note(_ended(session_id, user_id, why))
 
     async def end_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> None:
         """The same as part of another act."""
         if not await self.end_if_living_in(act, session_id, user_id=user_id, why=why, now=now):
             raise NotFound(public="There is no such session.")
 
-    async def end_if_living(self, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
-        """End one session, if it has not ended yet; whether this call ended it."""
+    async def end_if_living(
+        self, session_id: str, *, user_id: str, why: str, now: datetime, more: Event | None = None
+    ) -> bool:
+        """End one session, if it has not ended yet; whether this call ended it. `more` is told in its audit row."""
         async with self._acts.begin(now) as act:
-            return await self.end_if_living_in(act, session_id, user_id=user_id, why=why, now=now)
+            ended = await self.end_if_living_in(act, session_id, user_id=user_id, why=why, now=now)
+            if ended:
+                await act.note(more or _ended(session_id, user_id, why))
+        return ended
 
     async def end_if_living_in(self, act: Act, session_id: str, *, user_id: str, why: str, now: datetime) -> bool:
         """The same as part of another act."""
@@ -59,7 +68,10 @@ class SessionEnding:
     async def end_all(self, user_id: str, *, why: str, now: datetime, but: str | None = None) -> int:
         """End all of a person's sessions, except `but`; how many."""
         async with self._acts.begin(now) as act:
-            return await self.end_all_in(act, user_id, why=why, now=now, but=but)
+            count = await self.end_all_in(act, user_id, why=why, now=now, but=but)
+            detail: dict[str, object] = {"why": why, "count": count, "but": but or ""}
+            await act.note(Event(Kind.SESSIONS_ENDED, subject=user_id, detail=detail))
+        return count
 
     async def end_all_in(self, act: Act, user_id: str, *, why: str, now: datetime, but: str | None = None) -> int:
         """The same as part of another act."""
@@ -91,3 +103,8 @@ class SessionEnding:
         if ended:
             await act.revoke_sessions(ended, user_id=user_id, why=why)
             await self._notes.note(act.tx, ended, now=now)
+
+
+def _ended(session_id: str, user_id: str, why: str) -> Event:
+    kind = Kind.CODE_REPLAYED if why in _REPLAYS else Kind.SESSION_ENDED
+    return Event(kind, subject=user_id, target=f"session:{session_id}", detail={"why": why})

@@ -15,6 +15,7 @@ from service.ledger import Transaction
 from service.protocol.errors import InvalidGrant, InvalidLogin, InvalidScope
 from service.revocation.acts import Acts
 from service.sessions.ending import SessionEnding
+from service.sessions.events import session_granted, signed_in
 from service.sessions.families import Family, RefreshFamilies
 from service.sessions.refresh_token import RefreshToken, RefreshTokenMint
 from service.sessions.rotation import Rotation
@@ -130,6 +131,7 @@ class TokenPairs:
                 raise InvalidLogin(detail="the account has changed during the sign-in")
             await self._sessions.add(act.tx, session)
             await self._ending.make_room_in(act, user.id, keep={session.id}, now=now)
+            await act.note(signed_in(session, "direct"))
         return self._pair(family, 0, family.scopes, now=now)
 
     async def open_granted(
@@ -169,6 +171,7 @@ class TokenPairs:
                 raise InvalidGrant(detail="the consent was withdrawn since the grant")
             await self._sessions.add(act.tx, session)
             await self._ending.make_room_in(act, user.id, keep={session.id, grant.parent_id or ""}, now=now)
+            await act.note(session_granted(session, grant))
             if with_refresh:  # not sooner: an engine that was put back would revive the family of an ended session
                 await self._families.open(family, idle=client.metadata.refresh_idle or self._idle)
         access = self.access(family, session.scopes, audience, client=client, userinfo=_userinfo(grant), now=now)

@@ -11,6 +11,7 @@ import structlog
 
 from gatepost.revocation import RevocationSet
 from service.access.catalogue import OPENID, Catalogue
+from service.audit.event import Event, Kind
 from service.clients.client import FIRST_PARTY
 from service.protocol.errors import InvalidGrant, StoreUnavailable
 from service.sessions.ending import SessionEnding
@@ -163,8 +164,21 @@ class Rotation:
             generation=presented.generation,
             current=current,
         )
+        standing = await self._sessions.find_standing(presented.family_id)
+        session = None if standing is None else standing.session
+        reuse = Event(
+            Kind.REFRESH_REUSED,
+            subject=presented.user_id,
+            target=f"session:{presented.family_id}",
+            detail={
+                "client_id": "" if session is None else session.client_id,
+                "generation": presented.generation,
+                "current": current,
+            },
+            personal={} if session is None else {"session_address": session.address},
+        )
         await self._ending.end_if_living(
-            presented.family_id, user_id=presented.user_id, why="refresh token reuse", now=now
+            presented.family_id, user_id=presented.user_id, why="refresh token reuse", now=now, more=reuse
         )
 
     async def _end_closed(self, presented: RefreshToken, *, now: datetime) -> None:

@@ -31,6 +31,8 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     if settings.api_keys.longest_life < settings.api_keys.default_life:
         yield f"{PREFIX}API_KEYS__LONGEST_LIFE: is shorter than the default life"
     yield from _wrong_scopes(settings.access)
+    if "://" in settings.audit.heads and not settings.audit.heads.startswith("https://"):
+        yield f"{PREFIX}AUDIT__HEADS: is a file, or an address that begins with https://"
     yield from _wrong_secrets(settings)
     yield from _wrong_mail(settings)
     yield from _wrong_federation(settings)

@@ -234,6 +234,18 @@ class FederationSettings(Group):
     )
 
 
+class AuditSettings(Group):
+    """Who did what."""
+
+    heads: str = Field(
+        "", description="File or https URL to which signed heads go; a file under var in local mode, none otherwise."
+    )
+    head_every: Span = Field(
+        timedelta(minutes=1), ge=timedelta(seconds=1), description="A head is written this often at most."
+    )
+    keep: Span = Field(timedelta(days=400), ge=timedelta(0), description="Rows older than this are dropped; 0s: none.")
+
+
 class LogSettings(Group):
     """Logs."""
 
@@ -277,6 +289,7 @@ class Settings(Group):
     mail: MailSettings = MailSettings()
     limits: LimitSettings = LimitSettings()
     federation: FederationSettings = FederationSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="before")
@@ -304,6 +317,13 @@ class Settings(Group):
     def mail_sender(self) -> str:
         """What letters come from."""
         return self.mail.sender or f"Gatepost <no-reply@{urlsplit(self.public_url).hostname}>"
+
+    @property
+    def audit_heads_file(self) -> Path | None:
+        """The file to which heads of the audit are added, if it is one."""
+        if self.audit.heads:
+            return None if self.audit.heads.startswith(("http://", "https://")) else Path(self.audit.heads)
+        return self.var.resolve() / "audit-heads" if self.mode == "local" else None
 
     @property
     def sends_letters(self) -> bool:

@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
 from service.protocol.errors import Refusal
+from service.web.address import AddressRule
 from service.web.cors import with_cors
 from service.web.errors import REQUEST_ID, problem, render_refusal
+from service.web.occasion import request_occasion
 from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
@@ -109,11 +111,13 @@ class Edge:
         origins: Sequence[str] = (),
         unshared: Collection[str] = (),
         resource_metadata: str | None = None,
+        address: AddressRule | None = None,
     ) -> None:
         self._app = app
         self._is_shared = bool(origins)
         self._within_origins = with_cors(self._serve, origins, unshared)
         self._resource_metadata = resource_metadata
+        self._address = address or AddressRule(())
         self._hot = hot
         self._max_body = max_body
         self._start = secrets.token_hex(6).encode()
@@ -134,7 +138,8 @@ class Edge:
         outgoing = scope[_OUTGOING] = _Outgoing(send, scope, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
         try:
-            await self._within_origins(scope, receive, outgoing)
+            with request_occasion(scope, scope[REQUEST_ID], self._address):
+                await self._within_origins(scope, receive, outgoing)
         finally:
             logs.request_id.reset(logged)
 
@@ -187,7 +192,8 @@ class Edge:
         try:
             if len(body) > self._max_body:
                 raise BodyTooLarge(detail="whole length")
-            return _sent(await self._hot[scope["path"]].answer(scope, body), request_id)
+            with request_occasion(scope, scope[REQUEST_ID], self._address):
+                return _sent(await self._hot[scope["path"]].answer(scope, body), request_id)
         except Exception as failure:
             scope[_FAILED] = failure
             return None

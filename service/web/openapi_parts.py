@@ -27,6 +27,7 @@ TAGS = [
         "Administration: clients": "Applications that call as themselves.",
         "Administration: identity providers": "The services that people sign in with.",
         "Administration: signing keys": "The keys that access tokens are signed with.",
+        "Administration: audit": "Who did what, on what, when, from where and with what.",
         "OAuth": "For applications: tokens, metadata and who the person is (OAuth 2.1, OpenID Connect).",
         "For services": "What other services and reverse proxies ask.",
         "Health": "For whatever watches the process.",

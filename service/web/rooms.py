@@ -11,6 +11,8 @@ from service.accounts.own_profile import OwnProfile
 from service.accounts.sign_in import PasswordSignIn
 from service.addresses import Recovery, Registration, Verification
 from service.api_keys.keyring import ApiKeyring
+from service.audit import Verification as AuditVerification
+from service.audit.search import FindsRecords
 from service.authorize import AuthorizationDesk
 from service.clients.authentication import ClientAuthentication
 from service.clients.directory import ClientDirectory
@@ -64,6 +66,8 @@ class Rooms:
     authorization: AuthorizationDesk
     logout: LogoutDesk
     catalogue: Catalogue
+    audit: FindsRecords
+    audit_verification: AuditVerification
     revocations: RevocationLedger
     feed: RevocationFeed
     bearer: BearerCredential

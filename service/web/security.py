@@ -29,6 +29,7 @@ from service.protocol.errors import CredentialNotAllowed, CsrfFailed, Insufficie
 from service.protocol.query import find_values
 from service.web.address import AddressRule
 from service.web.cookies import Cookies, DeviceCookie
+from service.web.occasion import principal_calls
 from service.web.strict_body import StrictBodyRoute
 from service.web.throttle import Throttle
 
@@ -72,9 +73,11 @@ class Gate:
 
     async def principal(self, scope: Scope) -> Principal:
         """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""
-        known = self.recall(scope)
-        if known is not None:
-            return known
+        principal = self.recall(scope) or await self._resolved(scope)
+        principal_calls(principal)
+        return principal
+
+    async def _resolved(self, scope: Scope) -> Principal:
         authorizations: list[bytes] = []
         api_keys: list[bytes] = []
         cookies: list[str] = []

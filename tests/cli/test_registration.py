@@ -14,7 +14,7 @@ from service.web.consents import ConsentShown
 from tests.accounts.test_profile import WHOLE
 from tests.cli.running import PASSWORD, Gatepost, Serving, Warm, wait_for
 
-READING = {"list", "show", "status", "check", "secret", "example"}
+READING = {"export", "list", "show", "status", "check", "secret", "example"}
 
 
 @pytest.fixture(scope="module")

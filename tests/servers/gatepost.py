@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from secrets import token_bytes
 
@@ -21,7 +22,7 @@ from service.app import House, build_house
 from service.settings import Settings, load_settings
 from service.settings.model import LimitSettings
 from service.storage.sql.migrations import upgrade
-from tests.servers.process import ServerProcess, free_ports
+from tests.servers.process import ServerProcess, fast_folder, free_ports
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "tall giraffes eat acacia"
@@ -42,6 +43,12 @@ SHIPPED = {name: str(getattr(LimitSettings(), name.removeprefix("LIMITS__").lowe
 """The figures that Gatepost ships with."""
 
 
+@cache
+def var_folder() -> Path:
+    """Where what runs in this process keeps its files."""
+    return fast_folder()
+
+
 def settings_for(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
     """The environment of one deployment; `more` is `TOKENS__STRICT="true"` and the like."""
     return {
@@ -51,6 +58,7 @@ def settings_for(database_url: str, redis_url: str, **more: str) -> dict[str, st
         "GATEPOST_SECRET_KEY": urlsafe_b64encode(token_bytes(32)).decode(),
         "GATEPOST_ACCESS__ROLES": '{"clerk": ["orders:read", "orders:write"]}',
         "GATEPOST_LOG__LEVEL": "debug",
+        "GATEPOST_VAR": str(var_folder()),
     } | {f"GATEPOST_{name}": value for name, value in {**LENIENT, **more}.items()}
 
 

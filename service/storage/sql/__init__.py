@@ -5,6 +5,7 @@ live in the rooms whose Protocols the stores keep. Read `database.py` first, the
 """
 
 from service.storage.sql.api_keys import SqlApiKeys
+from service.storage.sql.audit import SqlAudit
 from service.storage.sql.clients import SqlClients
 from service.storage.sql.consents import SqlConsents
 from service.storage.sql.database import Database, SqlTransaction
@@ -22,6 +23,7 @@ from service.storage.sql.users import SqlUsers
 __all__ = [
     "Database",
     "SqlApiKeys",
+    "SqlAudit",
     "SqlClients",
     "SqlConsents",
     "SqlIdentities",

@@ -277,6 +277,51 @@ class SigningKeyRow(SQLModel, table=True):
     compromised_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class AuditRow(SQLModel, table=True):
+    """One event; `seq` and `link` are its place in the chain, null until it is sealed. `personal` and `salt` are null
+    when the person was erased; `personal_digest` stays."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        _partial("ix_audit_unsealed", "id", where="seq IS NULL"),
+        Index("ix_audit_subject", "subject", "id"),
+        Index("ix_audit_actor", "actor", "id"),
+    )
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    kind: str
+    outcome: str
+    actor_kind: str
+    actor: str = Field(sa_type=Id)
+    scheme: str
+    credential: str
+    client_id: str
+    subject: str = Field(sa_type=Id)
+    target: str
+    request_id: str
+    detail: dict[str, Any] = Field(sa_type=Json)
+    personal: dict[str, str] | None = Field(default=None, sa_type=Json)
+    salt: bytes | None = Field(default=None, sa_type=LargeBinary)
+    personal_digest: bytes = Field(sa_type=LargeBinary)
+    secret_id: bytes = Field(sa_type=LargeBinary)
+    mac: bytes = Field(sa_type=LargeBinary)
+    seq: int | None = Field(default=None, sa_type=BigInteger, unique=True)
+    link: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class AuditStartRow(SQLModel, table=True):
+    """Where the chain was when what was older than it was dropped; one row at most, under a MAC."""
+
+    __tablename__ = "audit_start"
+
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    link: bytes = Field(sa_type=LargeBinary)
+    dropped_at: datetime = Field(sa_type=UtcDateTime)
+    secret_id: bytes = Field(sa_type=LargeBinary)
+    mac: bytes = Field(sa_type=LargeBinary)
+
+
 def _table(name: str) -> Table:
     return METADATA.tables[name]
 
@@ -293,4 +338,6 @@ LETTERS = _table("letters")
 IDENTITIES = _table("identities")
 IDENTITY_PROVIDERS = _table("identity_providers")
 REVOCATIONS = _table("revocations")
+AUDIT = _table("audit")
+AUDIT_START = _table("audit_start")
 SIGNING_KEYS = _table("signing_keys")

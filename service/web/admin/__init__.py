@@ -1,5 +1,5 @@
 """What administrators do over HTTP: people and their consents, clients, identity
-providers, signing keys.
+providers, signing keys, the audit.
 
 Owns the `/admin` routes and what their answers show, never a hash or a secret that was shown before. Refuses to decide
 who may do what to whom: the guards ask for a scope, and the rooms see to it that nobody hands out, or acts on, more
@@ -9,10 +9,10 @@ Read `users.py` first.
 
 from fastapi import APIRouter
 
-from service.web.admin import clients, consents, identity_providers, keys, users
+from service.web.admin import audit, clients, consents, identity_providers, keys, users
 
 router = APIRouter()
-for resource in (users, consents, clients, identity_providers, keys):
+for resource in (users, consents, clients, identity_providers, keys, audit):
     router.routes.extend(resource.router.routes)
 
 __all__ = ["router"]

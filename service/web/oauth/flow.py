@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Response
 from starlette.responses import RedirectResponse
 
 from service import clock
+from service.audit import Actor, caller_is
 from service.authorize import AskConsent, AuthorizationRequest, Grant, SentBack, SignIn, Target, parse_parameters
 from service.limits import Source
 from service.sessions.pairs import Device
@@ -107,7 +108,10 @@ def see_other(path: str, query: Mapping[str, str] | None = None) -> Response:
 async def _flow(request: Request) -> Flow:
     house: Rooms = request.app.state.rooms
     browsers: Browsers = request.app.state.browsers
-    return Flow(request, house, browsers, await browsers.meet(request.scope, now=clock.now()))
+    browser = await browsers.meet(request.scope, now=clock.now())
+    if browser.signed_in is not None:
+        caller_is(Actor("user", browser.signed_in.user.id, "hosted", browser.signed_in.session.id))
+    return Flow(request, house, browsers, browser)
 
 
 Here = Annotated[Flow, Depends(_flow)]
