@@ -127,22 +127,25 @@ class Permits:
             drawing = self._drawing.get(budget)
             if drawing is None:
                 drawing = self._drawing[budget] = asyncio.create_task(self._draw(budget, now))
-                drawing.add_done_callback(lambda _: self._drawing.pop(budget, None))
             await asyncio.shield(drawing)
             quota = self.take(budget, now=now)
         return quota
 
     async def _draw(self, budget: Budget, now: datetime) -> None:
+        try:
+            self._leases[budget] = await self._drawn(budget, now)
+        finally:
+            del self._drawing[budget]  # before those who wait look again: one that is done must not be waited for
+        if len(self._leases) > _BOUND:
+            self._leases.popitem(last=False)
+
+    async def _drawn(self, budget: Budget, now: datetime) -> _Lease:
         before = self._leases.pop(budget, None)
         back = before.permits if before is not None and before.is_counted else 0
         try:
             drawn = await self._rates.draw(budget, budget.rate.batch, back=back)
         except StoreUnavailable as refusal:
             _log.info("requests are not counted", policy=budget.policy, reason=refusal.detail)
-            lease = _Lease(_BOUND, now + _WITHOUT_ENGINE, 0, now, is_counted=False)
-        else:
-            closed_until = None if drawn.granted else now + drawn.next_in
-            lease = _Lease(drawn.granted, now + LEASED_FOR, drawn.left, now + drawn.full_in, closed_until)
-        self._leases[budget] = lease
-        if len(self._leases) > _BOUND:
-            self._leases.popitem(last=False)
+            return _Lease(_BOUND, now + _WITHOUT_ENGINE, 0, now, is_counted=False)
+        closed_until = None if drawn.granted else now + drawn.next_in
+        return _Lease(drawn.granted, now + LEASED_FOR, drawn.left, now + drawn.full_in, closed_until)

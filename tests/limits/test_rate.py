@@ -98,6 +98,12 @@ async def test_callers_that_find_nothing_wait_for_one_drawing(house: House, valk
     assert house.permits._leases[budget].permits == 0
 
 
+async def test_many_callers_at_once_do_not_wait_for_a_drawing_that_is_over(house: House) -> None:
+    budget = ADA._replace(rate=Rate(600, timedelta(minutes=1)))  # six at a time
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(house.permits.count(budget, now=clock.now()) for _ in range(64)))
+
+
 async def test_without_redis_everybody_passes_and_nothing_is_owed(
     own_valkey: ValkeyServer, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
