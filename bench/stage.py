@@ -25,12 +25,14 @@ from service.signed_text import MacKey
 from service.storage.redis import RedisCodes
 from service.storage.sql.migrations import upgrade
 from service.tokens.issue import AccessTokenIssuer
+from tests.rooms import add_user
 from tests.servers.gatepost import PASSWORD
 
 USERNAME = "bench"
 SCOPE = "orders:read"
 CALLBACK = "https://app.example/callback"
 VERIFIER = "v" * 43
+_CODES_EACH = 60
 
 
 @dataclass
@@ -61,23 +63,26 @@ class Stage:
 
     async def granted(self, *, scopes: Collection[str]) -> Granted:
         """A session that the person has granted to the application."""
-        grant, now = self._grant(scopes), clock.now()
+        grant, now = self._grant(scopes, self.user), clock.now()
         return await self.house.rooms.pairs.open_granted(
             grant, self.application, with_refresh=True, audience=(), now=now
         )
 
     async def codes(self, count: int) -> list[str]:
-        """So many codes for the application, as the authorization endpoint gives them out."""
+        """So many codes for the application, as the authorization endpoint gives them out: of new people, sixty codes
+        each, as one person has a hundred sessions at most."""
         desk = CodeDesk(
             RedisCodes(self.house.link, prefix=self.settings.redis_prefix),
             CodeMint([MacKey(secret.id, secret.derive("authorization codes")) for secret in self.settings.secrets()]),
             self.house.rooms.ending,
         )
-        return [await desk.issue(self._grant({"openid", SCOPE})) for _ in range(count)]
+        people = [await add_user(self.house, f"bench-{new_id()}") for _ in range(count // _CODES_EACH + 1)]
+        grants = [self._grant({"openid", SCOPE}, people[number // _CODES_EACH]) for number in range(count)]
+        return [await desk.issue(grant) for grant in grants]
 
-    def _grant(self, scopes: Collection[str]) -> AuthorizationGrant:
+    def _grant(self, scopes: Collection[str], user: User) -> AuthorizationGrant:
         return AuthorizationGrant(
-            user_id=self.user.id,
+            user_id=user.id,
             session_id=new_id(),
             client_id=self.application.id,
             redirect_uri=CALLBACK,
@@ -89,7 +94,7 @@ class Stage:
             amr=("pwd",),
             acr=None,
             parent_id=None,
-            epoch=self.user.epoch,
+            epoch=user.epoch,
         )
 
     def access_tokens(self, pair: TokenPair, count: int) -> list[str]:
