@@ -33,7 +33,8 @@ def committed() -> Iterator[Path]:
             text=True,
             check=True,
         )
-        yield from (ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file())
+        paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+        yield from (path for path in paths if path.is_file() or path.is_symlink())
         return
     for path in ROOT.rglob("*"):
         folders = path.relative_to(ROOT).parts[:-1]
@@ -46,6 +47,10 @@ def test_there_is_something_to_look_at() -> None:
     names = {name_of(path) for path in committed()}
     assert {"run.py", "pyproject.toml", "service/app/joinery.py", "requirements/run.txt", ".ci/run"} <= names
     assert len(FACES) > 12
+
+
+def test_no_file_points_out_of_the_project() -> None:
+    assert [name_of(path) for path in committed() if path.is_symlink()] == []
 
 
 @pytest.mark.parametrize("registry", REGISTRIES)

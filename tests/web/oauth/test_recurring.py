@@ -13,6 +13,7 @@ from service.clients.metadata import CLIENT_CREDENTIALS, SECRET_POST, ClientMeta
 from service.clients.registry import ClientChange
 from service.introspection import SEES_ALL
 from service.web.oauth.recurring import RecurringRequests
+from tests.servers.gatepost import SHIPPED
 from tests.web.running import Web, basic, running_web
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ HEAD = [(b"authorization", b"Basic eDp5"), (b"content-type", b"application/x-www
 
 @pytest.fixture
 async def web(sqlite_url: str, valkey_url: str) -> AsyncIterator[Web]:
-    async with running_web(sqlite_url, valkey_url) as web:
+    async with running_web(sqlite_url, valkey_url, **SHIPPED) as web:
         yield web
 
 
