@@ -12,7 +12,7 @@ from service.api_keys.key import ApiKey, ApiKeys
 from service.api_keys.text import new_key_text
 from service.audit.event import Event, Kind
 from service.identifiers import new_id
-from service.protocol.errors import Invalid, NotFound
+from service.protocol.errors import Conflict, Invalid, NotFound
 from service.revocation.acts import Acts
 
 MAX_NAME = 100
@@ -78,8 +78,8 @@ class ApiKeyring:
         """A new key with at most the scopes that its owner has and that are in `within` (the asking credential's).
 
         `key_id` is a new id that was fixed when the key was asked for: of all calls with it one makes the key. Raises
-        `Invalid` for a scope, network, life or name, `Conflict` past the number of keys and for a key that there is
-        already, `NotFound`.
+        `Invalid` for a scope, network, life or name; `NotFound`; `Conflict` past the number of keys, for a key that
+        there is already, and when the account has changed meanwhile: what ends its keys ends this one too.
         """
         owner = await self._users.find(user_id)
         if owner is None or not owner.active:
@@ -105,6 +105,8 @@ class ApiKeyring:
         )
         async with self._acts.begin(now) as act:
             await self._keys.add(act.tx, key, at_most=self.at_most)
+            if not await self._users.is_current(act.tx, user_id, owner.epoch):
+                raise Conflict(public="The account has just changed.", detail="another epoch than was read")
             await act.note(_event(Kind.API_KEY_CREATED, key_id, user_id, scopes=sorted(wanted), days=span.days))
         return NewApiKey(key, text)
 

@@ -14,6 +14,7 @@ from service.api_keys.keyring import MAX_NETWORKS, ApiKeyring, NewApiKey
 from service.app import House
 from service.identifiers import new_id
 from service.protocol.errors import Conflict, Invalid, InvalidToken, NotFound
+from service.storage.sql import SqlUsers
 from tests.rooms import add_user, whoami
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +49,20 @@ async def test_a_new_key_is_kept_without_its_text(keys: ApiKeyring, alice: User)
     assert made.text.endswith(kept.hint)
     assert made.text not in repr(made)
     assert made.text[7:-6] not in f"{kept!r}"
+
+
+@pytest.mark.spec("SOC-09")
+async def test_a_key_that_is_being_made_does_not_outlive_the_account_changing_hands(
+    house: House, keys: ApiKeyring, alice: User
+) -> None:
+    async with house.database.begin() as tx:
+        await SqlUsers(house.database).hand_over(tx, alice.id, verified_at=clock.now())
+        making = asyncio.create_task(make(keys, alice, "orders:read"))
+        await asyncio.sleep(0.2)  # it has read the account as it was, and waits to write
+    with pytest.raises(Conflict):
+        await making
+    assert await keys.page(alice.id, after="", limit=9) == []
+    assert (await make(keys, alice, "orders:read")).key.user_id == alice.id
 
 
 @pytest.mark.spec("KEYS-05")
