@@ -15,11 +15,12 @@ import pytest
 
 from service import clock
 from service.accounts.account import User
-from service.app import House, build_house
+from service.app import House
 from service.clients.client import FIRST_PARTY
 from service.sessions.pairs import Device, TokenPair
 from service.settings import Settings, load_settings
 from service.tokens.issue import AccessTokenIssuer
+from tests.rooms import quiet_house
 from tests.servers.gatepost import ROOT, GatepostServer, settings_for
 from tests.servers.process import free_ports
 from tests.servers.valkey import ValkeyServer
@@ -124,10 +125,9 @@ async def ground(
     )
     server = GatepostServer(folder, environ, port=port)
     settings = load_settings(environ)
-    house = build_house(settings)
     try:
         server.start()
-        async with house.open():
+        async with quiet_house(settings) as house:  # running an example stops its loop, which must not hold the ledger
             user = await house.rooms.directory.create(
                 USERNAME, PASSWORD, email=None, roles=["clerk"], scopes=[], now=clock.now()
             )

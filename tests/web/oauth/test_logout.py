@@ -1,6 +1,7 @@
 """`/oauth2/logout`: nobody is signed out by a stranger's image, nor sent to a stranger's address."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -77,7 +78,7 @@ async def test_a_hint_of_somebody_else_asks(browser: Surfer, other_surfer: Surfe
     page = await sign_out(browser, id_token_hint=of_bob["id_token"], post_logout_redirect_uri=BACK)
     assert page.status_code == 200
     assert "ada" in page.text
-    assert "bob" not in page.text
+    assert re.search(r"\bbob\b", page.text) is None  # a token of the page may have the letters in it
     assert await is_signed_in(browser)
 
 
