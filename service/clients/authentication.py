@@ -1,6 +1,5 @@
 """Which client is calling, at the endpoints of OAuth (RFC 6749 §2.3)."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +7,7 @@ from hashlib import blake2b
 from secrets import token_bytes
 from typing import Protocol
 
+from service.bounded import Bounded
 from service.clients.client import Client
 from service.clients.metadata import NO_SECRET, SECRET_BASIC, SECRET_POST
 from service.clients.secrets import ClientSecrets
@@ -15,7 +15,6 @@ from service.protocol.authorization import BasicPair, parse_authorization
 from service.protocol.errors import InvalidClient, InvalidRequest, NotAuthenticated
 from service.protocol.form import Form, parse_form_word
 
-_REMEMBERED = 10_000
 _IN_THE_FORM = ("client_secret", "client_assertion", "client_assertion_type")
 """What a form may say of who is calling beside the Authorization field."""
 
@@ -61,7 +60,7 @@ class ClientAuthentication:
         self._clients = clients
         self._secrets = secrets
         self._key = token_bytes(32)
-        self._proved: OrderedDict[bytes, ProvedClient] = OrderedDict()
+        self._proved: Bounded[bytes, ProvedClient] = Bounded()
 
     def stands(self, proved: ProvedClient, sender: Sender, *, now: datetime) -> bool:
         """Whether nothing about the client has changed since it proved itself, as far as memory tells. Raises
@@ -127,9 +126,7 @@ class ClientAuthentication:
         ends = [secret.expires_at for secret in client.secrets if secret.expires_at is not None]
         proved = ProvedClient(client, min((end for end in ends if end > now), default=None))
         if sender.authorizations:
-            self._proved[self._digest(sender.authorizations[0])] = proved
-            if len(self._proved) > _REMEMBERED:
-                self._proved.popitem(last=False)
+            self._proved.keep(self._digest(sender.authorizations[0]), proved)
         return proved
 
     def _digest(self, authorization: bytes) -> bytes:

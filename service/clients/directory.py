@@ -1,15 +1,14 @@
 """Clients by id, remembered: what every authorization and token request looks up first."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
+from service.bounded import Bounded
 from service.clients.client import CLIENT_ID_PREFIX, Client, Clients
 from service.clients.metadata import AUTHORIZATION_CODE, NO_SECRET, REFRESH_TOKEN, ClientMetadata
 from service.revocation.feed import RevocationFeed
 
 DOCS_CLIENT_ID = "gatepost-docs"
-_BOUND = 10_000
 _LIFE = timedelta(minutes=1)
 
 
@@ -47,7 +46,7 @@ class ClientDirectory:
         self._feed = feed
         self._preset = {client.id: client for client in preset}
         self._now = now
-        self._known: OrderedDict[str, tuple[Client, datetime]] = OrderedDict()
+        self._known: Bounded[str, tuple[Client, datetime]] = Bounded()
 
     def recall(self, client_id: str) -> Client | None:
         """The client, when `find` would answer from memory alone; None says: ask it."""
@@ -66,9 +65,7 @@ class ClientDirectory:
         client = await self._clients.find(client_id)
         self._known.pop(client_id, None)
         if client is not None:
-            self._known[client_id] = (client, now + _LIFE)
-            if len(self._known) > _BOUND:
-                self._known.popitem(last=False)
+            self._known.keep(client_id, (client, now + _LIFE))
         return client
 
     def _is_newest(self, client: Client) -> bool:

@@ -1,14 +1,13 @@
 """A short memory of checked credentials, so that a caller with Basic or an API key costs a hash or a read only once."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gatepost.principal import Principal
 from gatepost.revocation import RevocationKind
+from service.bounded import Bounded
 from service.revocation.feed import RevocationFeed
 
-_BOUND = 10_000
 _LIFE = timedelta(minutes=1)
 
 
@@ -38,8 +37,8 @@ class RememberedCredentials:
     def __init__(self, feed: RevocationFeed) -> None:
         self._feed = feed
         self._revoked = feed.revoked
-        self._known: OrderedDict[bytes, Standing] = OrderedDict()
-        self._were_good: OrderedDict[bytes, str] = OrderedDict()
+        self._known: Bounded[bytes, Standing] = Bounded()
+        self._were_good: Bounded[bytes, str] = Bounded()
 
     def find(self, digest: bytes, *, now: datetime) -> Standing | None:
         """What was found good less than a minute ago and is untouched by any revocation since."""
@@ -55,11 +54,8 @@ class RememberedCredentials:
         """Remember, unless it was touched while it was being checked."""
         if self._touched(standing):
             return
-        self._known[digest] = replace(standing, until=min(standing.until, now + _LIFE))
-        self._were_good[digest] = standing.principal.subject
-        for memory in (self._known, self._were_good):
-            if len(memory) > _BOUND:
-                memory.popitem(last=False)
+        self._known.keep(digest, replace(standing, until=min(standing.until, now + _LIFE)))
+        self._were_good.keep(digest, standing.principal.subject)
 
     def was_good(self, digest: bytes) -> str | None:
         """Whose credential this was when it was last found good here, however long ago. It proves nothing now; it tells

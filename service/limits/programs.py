@@ -1,6 +1,5 @@
 """Who may try a secret that a program holds: a client secret, an API key."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -8,11 +7,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from service.audit import Event, Kind, Refusals
+from service.bounded import Bounded
 from service.limits.meter import Count, Counter, Failures, Meter, Step
 from service.limits.network import network_of
 from service.protocol.errors import StoreUnavailable, TooManyAttempts
 
-_BOUND = 10_000
 _log = structlog.get_logger("gatepost.limits")
 
 
@@ -30,7 +29,7 @@ class ProgramGuard:
         self._failures = failures
         self._refusals = refusals
         self._meter = meter
-        self._closed: OrderedDict[tuple[str, str], datetime] = OrderedDict()
+        self._closed: Bounded[tuple[str, str], datetime] = Bounded()
 
     def check(self, who: str, address: Callable[[], str], *, now: datetime) -> None:
         """Raises `TooManyAttempts` while the door of `who` is known to be closed to this network. Asks no store."""
@@ -53,9 +52,7 @@ class ProgramGuard:
             _log.info("failure not counted", door=self._meter.name, reason=refusal.detail)
             return
         if count.closed_for > timedelta(0):
-            self._closed[who, network] = now + count.closed_for
-            if len(self._closed) > _BOUND:
-                self._closed.popitem(last=False)
+            self._closed.keep((who, network), now + count.closed_for)
             if count.failures == self._meter.free:
                 await self._tell_closed(who, network, count)
 

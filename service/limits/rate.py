@@ -2,20 +2,20 @@
 
 import asyncio
 import re
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 import structlog
 
+from service.bounded import Bounded
 from service.protocol.errors import StoreUnavailable, TooManyRequests
 
 LEASED_FOR = timedelta(minutes=1)
 """How long a worker keeps permits that nobody has asked for; what is left goes back with its next drawing."""
 
 _WITHOUT_ENGINE = timedelta(seconds=1)
-_BOUND = 10_000
+_UNCOUNTED = 10_000
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _RATE = re.compile(r"([1-9]\d{0,8})/(?:1)?([smhd])", re.ASCII)
 _log = structlog.get_logger("gatepost.limits")
@@ -103,7 +103,7 @@ class Permits:
 
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
-        self._leases: OrderedDict[Budget, _Lease] = OrderedDict()
+        self._leases: Bounded[Budget, _Lease] = Bounded()
         self._drawing: dict[Budget, asyncio.Task[None]] = {}
 
     def take(self, budget: Budget, *, now: datetime) -> Quota | None:
@@ -133,11 +133,9 @@ class Permits:
 
     async def _draw(self, budget: Budget, now: datetime) -> None:
         try:
-            self._leases[budget] = await self._drawn(budget, now)
+            self._leases.keep(budget, await self._drawn(budget, now))
         finally:
             del self._drawing[budget]  # before those who wait look again: one that is done must not be waited for
-        if len(self._leases) > _BOUND:
-            self._leases.popitem(last=False)
 
     async def _drawn(self, budget: Budget, now: datetime) -> _Lease:
         before = self._leases.pop(budget, None)
@@ -146,6 +144,6 @@ class Permits:
             drawn = await self._rates.draw(budget, budget.rate.batch, back=back)
         except StoreUnavailable as refusal:
             _log.info("requests are not counted", policy=budget.policy, reason=refusal.detail)
-            return _Lease(_BOUND, now + _WITHOUT_ENGINE, 0, now, is_counted=False)
+            return _Lease(_UNCOUNTED, now + _WITHOUT_ENGINE, 0, now, is_counted=False)
         closed_until = None if drawn.granted else now + drawn.next_in
         return _Lease(drawn.granted, now + LEASED_FOR, drawn.left, now + drawn.full_in, closed_until)

@@ -1,6 +1,5 @@
 """Judging a presented access token: read once, remembered by digest, held against the revocations on every use."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 from gatepost.principal import Principal, Scheme
 from gatepost.revocation import RevocationSet
 from gatepost.tokens import AccessToken, KeySet, TokenReader, TokenRefused, token_digest
+from service.bounded import Bounded
 from service.protocol.errors import InvalidToken
 
 _REMEMBERED = 100_000
@@ -69,11 +69,10 @@ class TokenVerifier:
     def __init__(
         self, reader: ReadsTokens, published: PublishedKeys, revoked: RevocationSet, *, remembered: int = _REMEMBERED
     ) -> None:
-        self._remembered = remembered
         self._reader = reader
         self._published = published
         self._revoked = revoked
-        self._known: OrderedDict[bytes, Judged] = OrderedDict()
+        self._known: Bounded[bytes, Judged] = Bounded(remembered)
         self._keys_version = -1
 
     def verify(self, token: str, *, now: datetime) -> Judged:
@@ -89,7 +88,7 @@ class TokenVerifier:
         judged = self._known.get(digest)
         if judged is None:
             judged = self._read(token, now)
-            self._remember(digest, judged)
+            self._known.keep(digest, judged)
         elif now.timestamp() >= judged.token.expires_at:
             del self._known[digest]
             raise InvalidToken(detail="expired")
@@ -119,8 +118,3 @@ class TokenVerifier:
         except TokenRefused as refusal:
             raise InvalidToken(detail=refusal.reason) from None
         return Judged(read, read.principal("bearer"), seen=-1)
-
-    def _remember(self, digest: bytes, judged: Judged) -> None:
-        self._known[digest] = judged
-        if len(self._known) > self._remembered:
-            self._known.popitem(last=False)

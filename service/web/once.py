@@ -1,12 +1,12 @@
 """What is made of an object that stays the same for many requests."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from service.bounded import Bounded
+
 K = TypeVar("K")
 V = TypeVar("V")
-_REMEMBERED = 10_000
 
 
 class OncePerObject(Generic[K, V]):
@@ -16,13 +16,12 @@ class OncePerObject(Generic[K, V]):
 
     def __init__(self, make: Callable[[K], V]) -> None:
         self._make = make
-        self._made: OrderedDict[int, tuple[K, V]] = OrderedDict()
+        self._made: Bounded[int, tuple[K, V]] = Bounded()
 
     def __call__(self, of: K) -> V:
         """The value. Raises what making it raises."""
         known = self._made.get(id(of))
         if known is None:  # an object that is remembered lives, so that no other can have its id
-            known = self._made[id(of)] = (of, self._make(of))
-            if len(self._made) > _REMEMBERED:
-                self._made.popitem(last=False)
+            known = (of, self._make(of))
+            self._made.keep(id(of), known)
         return known[1]

@@ -1,16 +1,15 @@
 """A short way for requests that come again: services ask for the same token, and about the same one, many times."""
 
 import secrets
-from collections import OrderedDict
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
 from starlette.types import Scope
 
+from service.bounded import Bounded
 from service.web.oauth.form_body import FORM
 
 T = TypeVar("T")
-_REMEMBERED = 10_000
 _LONGEST = 16 * 1024
 _CODINGS = frozenset({b"content-encoding", b"transfer-encoding"})
 
@@ -21,7 +20,7 @@ class RecurringRequests(Generic[T]):
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self._known: OrderedDict[bytes, T] = OrderedDict()
+        self._known: Bounded[bytes, T] = Bounded()
 
     def digest(self, scope: Scope, body: bytes) -> bytes | None:
         """What a request is known by; None for one that is out of the ordinary, and is read each time."""
@@ -50,8 +49,5 @@ class RecurringRequests(Generic[T]):
 
     def keep(self, digest: bytes | None, prepared: T) -> None:
         """Remember, instead of what was kept before."""
-        if digest is None:
-            return
-        self._known[digest] = prepared
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        if digest is not None:
+            self._known.keep(digest, prepared)
