@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jose import jwk
 from jose.backends.base import Key
 from jose.exceptions import JWKError
+from pydantic_core import to_json
 
 from gatepost.keys import KeySet, UnusableKeyError, VerificationKey
 from service.crypto.sealing import Sealer, Unsealable
@@ -25,7 +26,6 @@ from service.keys.signing_key import SigningKey
 ALGORITHMS = ("ES256", "RS256", "HS256")
 _RSA_BITS = 2048
 _COORDINATE = 32  # bytes of r, and of s
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class JoseForge:
@@ -85,15 +85,18 @@ class JoseSigner:
 
     def sign(self, claims: Mapping[str, object], *, typ: str) -> str:
         """A compact JWS over the claims (RFC 7515 §7.1), `typ` in its header (RFC 8725 §3.11)."""
-        return self.sign_text(_encode(claims), typ=typ)
+        return self._sign_json(to_json(claims), typ)
 
     def sign_text(self, claims: str, *, typ: str) -> str:
         """The same over claims that are JSON already."""
+        return self._sign_json(claims.encode(), typ)
+
+    def _sign_json(self, claims: bytes, typ: str) -> str:
         header = self._headers.get(typ)
         if header is None:
             known = {"alg": self._algorithm, "kid": self._kid, "typ": typ}
-            header = self._headers[typ] = _base64url(_encode(known).encode()) + b"."
-        signed = header + _base64url(claims.encode())
+            header = self._headers[typ] = _base64url(to_json(known)) + b"."
+        signed = header + _base64url(claims)
         return (signed + b"." + _base64url(self._sign(signed))).decode()
 
 

@@ -1,15 +1,14 @@
 """Issuing access tokens (RFC 9068 §2)."""
 
-import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gatepost.scopes import format_scope
+from pydantic_core import to_json
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+from gatepost.scopes import format_scope
 
 
 class Signer(Protocol):
@@ -92,7 +91,7 @@ class AccessTokenIssuer:
         asked = sorted(userinfo)
         if asked:
             claims["userinfo_claims"] = asked
-        return AccessTokenDraft(_encode(claims)[:-1], scopes, self._life if life is None else life)
+        return AccessTokenDraft(to_json(claims)[:-1].decode(), scopes, self._life if life is None else life)
 
     def issue(self, draft: AccessTokenDraft, *, now: datetime, not_after: datetime | None = None) -> IssuedToken:
         """A new token, which never outlives `not_after`, the end of its session. Raises `StoreUnavailable` before a

@@ -1,8 +1,8 @@
 """`/auth/verify`: may this request pass? For reverse proxies and other services, one answer per request, pure ASGI."""
 
-import json
 from collections.abc import Sequence
 
+from pydantic_core import to_json
 from starlette.types import Scope
 
 from gatepost.principal import Principal
@@ -20,7 +20,6 @@ _JUDGED_METHOD = frozenset({b"x-original-method", b"x-forwarded-method"})
 
 _DOORS = 1_000
 _ANYBODY_KNOWN = Door(frozenset(), ANY)
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class VerifyEndpoint:
@@ -115,6 +114,6 @@ def _shown(principal: Principal) -> tuple[list[Field], bytes]:
         (b"x-auth-client", principal.client_id),
         (b"x-auth-session", principal.session_id),
     ]
-    body = _encode(shown).encode()
+    body = to_json(shown)
     headers = [(name, value.encode()) for name, value in fields if value is not None]
     return [*headers, (b"content-type", b"application/json")], body

@@ -1,8 +1,8 @@
 """What a program sends to an endpoint of OAuth: one form, nothing in the address; and what it gets."""
 
-import json
 from collections.abc import Mapping
 
+from pydantic_core import to_json
 from starlette.types import Scope
 
 from service.clients.authentication import Sender
@@ -14,7 +14,6 @@ from service.web.strict_body import check_content_type
 
 FORM = b"application/x-www-form-urlencoded"
 _READ = "gatepost.form"
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def parse_body(scope: Scope, body: bytes) -> Form:
@@ -58,4 +57,4 @@ class JsonAnswers:
 
     def __call__(self, document: Mapping[str, object]) -> Rendered:
         """A 200 with this document."""
-        return self._rendering(_encode(dict(document)).encode())
+        return self._rendering(to_json(dict(document)))
