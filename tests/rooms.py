@@ -1,6 +1,5 @@
 """The rooms of one worker over real stores, without its loops: what a test does not do by hand does not happen."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ from service.credentials.resolver import Presented
 from service.crypto.passwords import Argon2Passwords
 from service.identifiers import new_id
 from service.limits import Source
-from service.protocol.errors import StoreUnavailable
 from service.sessions.pairs import Device, TokenPair
 from service.settings import Settings
 from service.storage.sql import SqlUsers
 from tests.servers.gatepost import PASSWORD
-from tests.servers.valkey import ValkeyServer
+from tests.servers.valkey import ValkeyServer, connected
 
 NO_DEVICE = Device()
 HERE = Source("192.0.2.7")
@@ -39,18 +37,8 @@ async def quiet_house(settings: Settings) -> AsyncIterator[House]:
         stack.callback(house.passwords.close)
         await house.feed.reconcile()
         await house.rooms.keyring.make_missing()
-        await _connected(house)
+        await connected(house.link)
         yield house
-
-
-async def _connected(house: House) -> None:
-    """A busy machine may take longer to connect than a request would wait."""
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                return await house.link.ping()
-            except StoreUnavailable:
-                await asyncio.sleep(0.05)
 
 
 @cache

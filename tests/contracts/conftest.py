@@ -1,10 +1,13 @@
-"""The ledger for contract tests, as two workers have it, on SQLite and on PostgreSQL in turn."""
+"""What contract tests hold to account: the ledger as two workers have it, on SQLite and on PostgreSQL in turn, and the
+link to Redis, over one server and over a cluster."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from service.storage.redis import RedisLink
 from service.storage.sql import Database
+from tests.contracts.redis_ground import linked
 from tests.contracts.sql_ground import add_user, opened
 
 
@@ -20,6 +23,13 @@ async def other_database(sql_url: str) -> AsyncIterator[Database]:
     """The same ledger as another worker has it: its own connections and its own locks."""
     async with opened(sql_url) as database:
         yield database
+
+
+@pytest.fixture
+async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
+    """An empty Redis as one worker has it."""
+    async with linked(redis_backend) as link:
+        yield link
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """What the Redis contracts stand on: a family and its tokens to try, and a plain client to look and to interfere."""
 
-import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,12 +13,11 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.retry import Retry
 
-from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Family, Outcome
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis import RedisLink, RedisRefreshFamilies
 from service.storage.redis.keyspace import Keyspace
-from tests.servers.valkey import ValkeyCluster
+from tests.servers.valkey import ValkeyCluster, connected
 
 KEYS = Keyspace()
 GRACE = timedelta(seconds=10)
@@ -137,11 +135,9 @@ def holds(client: redis.Redis, slot: int) -> bool:
         return False
 
 
-async def connected(link: RedisLink) -> None:
-    """Wait for the first answer: a machine that stands still for a second breaks no contract."""
-    async with asyncio.timeout(30):
-        while True:
-            with suppress(StoreUnavailable):
-                await link.ping()
-                return
-            await asyncio.sleep(0.05)
+@asynccontextmanager
+async def linked(url: str) -> AsyncIterator[RedisLink]:
+    """A patient link that has had its first answer from every server, closed at the end."""
+    async with RedisLink.from_url(url, patience=PATIENT) as link:
+        await connected(link)
+        yield link

@@ -13,14 +13,14 @@ from datetime import timedelta
 import structlog
 
 from service.sessions.refresh_token import RefreshToken
-from service.storage.redis import RedisLink, RedisRefreshFamilies
+from service.storage.redis import RedisRefreshFamilies
+from tests.contracts.redis_ground import linked
 
 
 async def main(url: str, client_id: str, grace: str, racers: str) -> None:
     families = [line.split() for line in iter(sys.stdin.readline, "\n")]
-    async with RedisLink.from_url(url, patience=timedelta(seconds=2)) as link:
+    async with linked(url) as link:
         store = RedisRefreshFamilies(link)
-        await link.ping()
         print("ready", flush=True)
         sys.stdin.readline()
         for user_id, family_id in families:

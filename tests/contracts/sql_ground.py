@@ -2,7 +2,6 @@
 a clock on how fast a refusal comes."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from service.keys.signing_key import SigningKey
 from service.protocol.errors import StoreUnavailable
 from service.sessions.session import Session
 from service.storage.sql import Database, SqlUsers
+from tests.fair_clock import fair_clock
 
 NOW = datetime(2026, 11, 3, 8, 15, 30, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -121,10 +121,10 @@ async def add_user(database: Database) -> str:
 
 async def refused_within(promised: float, call: Awaitable[object]) -> float:
     """The seconds after which the call was refused; fails when it was answered or took longer than promised."""
-    began = time.monotonic()
+    began = fair_clock()
     with pytest.raises(StoreUnavailable) as refusal:
         await call
-    took = time.monotonic() - began
+    took = fair_clock() - began
     assert took < promised, f"refused after {took:.2f} s: {refusal.value.detail}"
     assert refusal.value.retry_after.total_seconds() > 0
     return took
@@ -132,12 +132,12 @@ async def refused_within(promised: float, call: Awaitable[object]) -> float:
 
 async def answered_within(promised: float, call: Callable[[], Awaitable[object]]) -> float:
     """The seconds after which the call was answered, asking again while it is refused; fails past `promised`."""
-    began = time.monotonic()
+    began = fair_clock()
     while True:
         try:
             await call()
         except StoreUnavailable:
-            assert time.monotonic() < began + promised, f"still refused after {promised} s"
+            assert fair_clock() < began + promised, f"still refused after {promised} s"
             await asyncio.sleep(0.02)
         else:
-            return time.monotonic() - began
+            return fair_clock() - began

@@ -12,8 +12,8 @@ import pytest
 
 from service.codes.grant import AuthorizationGrant
 from service.codes.text import Code
-from service.storage.redis import RedisCodes, RedisLink
-from tests.contracts.redis_ground import KEYS, PATIENT, connected, peek
+from service.storage.redis import RedisCodes
+from tests.contracts.redis_ground import KEYS, linked, peek
 from tests.contracts.test_redis_garbage import put_garbage
 
 pytestmark = pytest.mark.anyio
@@ -56,8 +56,7 @@ def key_of(grant: AuthorizationGrant) -> str:
 
 @pytest.fixture
 async def codes(redis_backend: str) -> AsyncIterator[RedisCodes]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
+    async with linked(redis_backend) as link:
         yield RedisCodes(link)
 
 
@@ -94,8 +93,7 @@ async def test_what_was_kept_comes_back_exactly_and_once(codes: RedisCodes, chan
 async def test_of_many_racing_takings_one_gets_it_and_the_others_leave_their_mark(
     codes: RedisCodes, redis_backend: str
 ) -> None:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
+    async with linked(redis_backend) as link:
         stores = [codes, RedisCodes(link)]
         for _ in range(20):
             grant = make_grant()

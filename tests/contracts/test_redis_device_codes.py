@@ -1,7 +1,6 @@
 """What a device is answered, over one server and over a cluster; and the counters of guessed codes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
@@ -14,7 +13,7 @@ from service.codes.grant import AuthorizationGrant
 from service.codes.text import DeviceCode
 from service.protocol.errors import StoreUnavailable
 from service.storage.redis import RedisDeviceRequests, RedisLink
-from tests.contracts.redis_ground import KEYS, MICROSECOND, PATIENT, connected, peek
+from tests.contracts.redis_ground import KEYS, MICROSECOND, linked, peek
 from tests.contracts.test_redis_codes import make_grant
 from tests.contracts.test_redis_garbage import put_garbage
 
@@ -34,13 +33,6 @@ def grant_for(request: DeviceRequest) -> AuthorizationGrant:
 
 def key_of(request: DeviceRequest) -> str:
     return KEYS.device(request.code.session_id, request.code.nonce)
-
-
-@pytest.fixture
-async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
-        yield link
 
 
 @pytest.fixture
@@ -108,8 +100,7 @@ async def test_the_grant_is_given_once_and_at_once(store: RedisDeviceRequests, r
 
 @pytest.mark.spec("DEV-11")
 async def test_of_many_racing_askings_one_gets_the_grant(store: RedisDeviceRequests, redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as other:
-        await connected(other)
+    async with linked(redis_backend) as other:
         stores = [store, RedisDeviceRequests(other)]
         for number in range(20):
             request = make_request()

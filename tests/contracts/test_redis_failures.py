@@ -1,7 +1,6 @@
 """Counters of failures, over one server and over a cluster: what they cost, how long they live, who races with whom."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -11,9 +10,9 @@ import pytest
 
 from service.limits import Count, Counter, Meter, Step
 from service.storage.redis import RedisFailures, RedisLink
-from tests.contracts.redis_ground import KEYS, PATIENT, connected, peek
+from tests.contracts.redis_ground import KEYS, linked, peek
 from tests.contracts.test_redis_garbage import put_garbage
-from tests.servers.valkey import ValkeyServer
+from tests.servers.valkey import ValkeyServer, connected
 
 pytestmark = pytest.mark.anyio
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -21,13 +20,6 @@ KEY = b"k" * 32
 PLAIN = Meter("plain", 5, MINUTE, 15 * MINUTE, timedelta(days=1), timedelta(days=30), stop=12)
 RESERVING = replace(PLAIN, name="reserving", reserves=True, resets=True)
 OPEN = timedelta(0)
-
-
-@pytest.fixture
-async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
-        yield link
 
 
 @pytest.fixture
@@ -163,9 +155,8 @@ async def test_locks_survive_a_restart_of_redis_and_a_flush_is_noticed(
     own_valkey: ValkeyServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counter = Counter(PLAIN, "ada")
-    async with RedisLink.from_url(own_valkey.url, patience=PATIENT) as link:
+    async with linked(own_valkey.url) as link:
         failures = RedisFailures(link, KEY)
-        await connected(link)
         for _ in range(5):
             await step(failures, Step.FAIL, counter)
         own_valkey.stop()

@@ -9,17 +9,10 @@ import pytest
 from service.sessions.families import Closed, Foreign, Repeated, Reused, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies
 from service.storage.redis.keyspace import CLOSED_FOR, MARGIN, Keyspace
-from tests.contracts.redis_ground import GRACE, IDLE, LIFE, PATIENT, Held, connected, make_family, peek
+from tests.contracts.redis_ground import GRACE, IDLE, LIFE, Held, make_family, peek
 
 pytestmark = pytest.mark.anyio
 SOON = timedelta(seconds=1)
-
-
-@pytest.fixture
-async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
-        yield link
 
 
 @pytest.fixture

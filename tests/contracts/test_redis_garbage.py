@@ -1,7 +1,6 @@
 """Twenty thousand values under our keys that we never wrote: unsure or unavailable, never an error, never believed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -12,7 +11,7 @@ from gatepost.revocation import RevocationKind
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Foreign, Outcome, Repeated, Reused, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
-from tests.contracts.redis_ground import KEYS, PATIENT, Held, make_family, peek
+from tests.contracts.redis_ground import KEYS, Held, make_family, peek
 
 pytestmark = pytest.mark.anyio
 ROUNDS = 14
@@ -28,12 +27,6 @@ PACKED = (b"[]", b"null", b"{}", b"[1,2,3,4,5]", b'[1,2,["a"],[],null]', b"[" * 
 @pytest.fixture
 def random() -> Random:
     return Random(20_000)
-
-
-@pytest.fixture
-async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        yield link
 
 
 def some_bytes(random: Random) -> bytes:

@@ -14,8 +14,8 @@ from redis.crc import key_slot
 
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Outcome, Repeated, Reused, Rotated, Unsure
-from service.storage.redis import RedisLink, RedisRefreshFamilies
-from tests.contracts.redis_ground import GRACE, KEYS, PATIENT, Held, make_family, move_slot, peek
+from service.storage.redis import RedisRefreshFamilies
+from tests.contracts.redis_ground import GRACE, KEYS, Held, linked, make_family, move_slot, peek
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +47,7 @@ async def hold_on() -> AsyncIterator[HoldOn]:
     async with AsyncExitStack() as stack:
 
         async def hold(url: str) -> Held:
-            link = await stack.enter_async_context(RedisLink.from_url(url, patience=PATIENT))
+            link = await stack.enter_async_context(linked(url))
             raw = peek(url)
             stack.callback(raw.close)
             held = await Held(RedisRefreshFamilies(link), raw).open()
@@ -164,7 +164,7 @@ async def test_a_replica_that_was_promoted_sends_to_sql(make_server: MakeServer,
         assert client.execute_command("WAIT 1 1000") == 1
     first.kill()
     replicate(second, None)
-    async with RedisLink.from_url(second.url, patience=PATIENT) as link:
+    async with linked(second.url) as link:
         moved = Held(RedisRefreshFamilies(link), peek(second.url), held.family)
         assert await moved.present(9) == Unsure("stale")
         await ask_sql(moved)

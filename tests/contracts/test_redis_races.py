@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from service.sessions.families import Closed, Outcome, Repeated, Reused, Rotated, Unsure
-from service.storage.redis import RedisLink, RedisRefreshFamilies
-from tests.contracts.redis_ground import GRACE, IDLE, PATIENT, Held, make_family, peek
+from service.storage.redis import RedisRefreshFamilies
+from tests.contracts.redis_ground import GRACE, IDLE, Held, linked, make_family, peek
 
 pytestmark = pytest.mark.anyio
 RACERS = 64
@@ -23,10 +24,9 @@ ROUNDS = 40
 @pytest.fixture
 async def stores(redis_backend: str) -> AsyncIterator[list[RedisRefreshFamilies]]:
     """The same store over four links."""
-    links = [RedisLink.from_url(redis_backend, patience=PATIENT) for _ in range(4)]
-    yield [RedisRefreshFamilies(link) for link in links]
-    for link in links:
-        await link.close()
+    async with AsyncExitStack() as stack:
+        links = [await stack.enter_async_context(linked(redis_backend)) for _ in range(4)]
+        yield [RedisRefreshFamilies(link) for link in links]
 
 
 async def present_at_once(

@@ -1,7 +1,6 @@
 """Budgets of requests, over one server and over a cluster: what is drawn, what comes back, and when."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from random import Random
 
@@ -9,19 +8,12 @@ import pytest
 
 from service.limits import Budget, Rate
 from service.storage.redis import RedisLink, RedisRates
-from tests.contracts.redis_ground import PATIENT, connected, peek
+from tests.contracts.redis_ground import peek
 from tests.contracts.test_redis_garbage import put_garbage
 
 pytestmark = pytest.mark.anyio
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 ADA = Budget("api", "ada", Rate(60, HOUR))
-
-
-@pytest.fixture
-async def link(redis_backend: str) -> AsyncIterator[RedisLink]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
-        yield link
 
 
 @pytest.fixture

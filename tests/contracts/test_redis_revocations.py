@@ -16,7 +16,7 @@ from service.revocation.entry import Entry, Recorded
 from service.sessions.families import Closed, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from service.storage.redis.keyspace import MARGIN, STREAM_LENGTH
-from tests.contracts.redis_ground import KEYS, PATIENT, Held, connected, make_family, peek
+from tests.contracts.redis_ground import KEYS, Held, linked, make_family, peek
 
 pytestmark = pytest.mark.anyio
 HOUR = timedelta(hours=1)
@@ -50,8 +50,7 @@ class Ground:
 @pytest.fixture
 async def ground(redis_backend: str) -> AsyncIterator[Ground]:
     raw = peek(redis_backend)
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
+    async with linked(redis_backend) as link:
         yield Ground(link, raw)
     raw.close()
 

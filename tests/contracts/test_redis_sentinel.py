@@ -1,7 +1,6 @@
 """A primary behind Sentinel is lost: its successor is found, and nothing that was revoked comes back."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TypeVar
@@ -14,8 +13,9 @@ from service.protocol.errors import InvalidGrant, InvalidToken, StoreUnavailable
 from service.sessions.families import Rotated, Unsure
 from service.sessions.pairs import TokenPair
 from service.settings import load_settings
-from service.storage.redis import RedisLink, RedisRefreshFamilies
-from tests.contracts.redis_ground import PATIENT, Held, peek
+from service.storage.redis import RedisRefreshFamilies
+from tests.contracts.redis_ground import Held, linked, peek
+from tests.fair_clock import fair_clock
 from tests.rooms import add_user, quiet_house, refresh, sign_in, whoami
 from tests.servers.gatepost import settings_for
 from tests.servers.valkey import ValkeyBehindSentinels
@@ -69,7 +69,7 @@ async def end(house: House, pair: TokenPair) -> None:
 async def test_a_family_is_rotated_by_the_successor_once_sql_has_been_asked(
     own_sentinels: ValkeyBehindSentinels,
 ) -> None:
-    async with RedisLink.from_url(own_sentinels.url, patience=PATIENT) as link:
+    async with linked(own_sentinels.url) as link:
         raw = peek(own_sentinels.replica.url)
         held = await Held(RedisRefreshFamilies(link), raw).open()
         assert await held.present(0) == Rotated(held.family, 1)
@@ -83,7 +83,7 @@ async def test_a_family_is_rotated_by_the_successor_once_sql_has_been_asked(
 
 
 async def test_a_primary_that_comes_back_and_is_made_a_replica_is_left(own_sentinels: ValkeyBehindSentinels) -> None:
-    async with RedisLink.from_url(own_sentinels.url, patience=PATIENT) as link:
+    async with linked(own_sentinels.url) as link:
         held = await Held(RedisRefreshFamilies(link), None).open()
         own_sentinels.catch_up()
         own_sentinels.primary.freeze()
@@ -109,11 +109,11 @@ async def test_nothing_that_was_revoked_comes_back(
     own_sentinels.part()
     await end(one, lost)  # its family lives on in the replica
     await lose_primary(own_sentinels)
-    began = time.monotonic()
+    began = fair_clock()
     await end(one, meanwhile)
     await when_back(other.link.ping)
     await when_back(one.link.ping)
-    assert time.monotonic() - began < BACK_WITHIN
+    assert fair_clock() - began < BACK_WITHIN
     for house in (one, other):
         await house.feed.reconcile()  # what the loops do twice a second
         assert (await whoami(house, f"Bearer {kept.access.token}")).subject == user.id

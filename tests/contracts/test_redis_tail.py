@@ -2,7 +2,6 @@
 
 import asyncio
 import statistics
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, closing
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,8 @@ from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.storage.redis import RedisLink, RedisRevocationEngine
 from service.storage.redis.link import PATIENCE
-from tests.contracts.redis_ground import KEYS, PATIENT, move_slot, peek
+from tests.contracts.redis_ground import KEYS, PATIENT, linked, move_slot, peek
+from tests.fair_clock import fair_clock
 from tests.servers.proxy import TcpProxy
 from tests.servers.valkey import ValkeyCluster, ValkeyServer
 
@@ -44,9 +44,9 @@ class Listener:
             try:
                 async with aclosing(self.engine.tail()) as tail:  # type: ignore[type-var]  # it is a generator
                     async for recorded in tail:
-                        self.beats.append(time.monotonic())
+                        self.beats.append(fair_clock())
                         self.heard += recorded
-                        self.heard_at += [time.monotonic()] * len(recorded)
+                        self.heard_at += [fair_clock()] * len(recorded)
             except StoreUnavailable:
                 self.refusals += 1
             await asyncio.sleep(0.05)
@@ -107,7 +107,7 @@ async def test_entries_arrive_whole_and_in_order(ears: Ears) -> None:
 async def test_an_entry_is_heard_within_milliseconds(ears: Ears) -> None:
     delays = []
     for number in range(100):
-        began = time.monotonic()
+        began = fair_clock()
         await ears.pusher.push([make_entry(number)])
         await ears.listener.has_heard([make_entry(number)])
         delays.append(ears.listener.heard_at[-1] - began)
@@ -116,7 +116,7 @@ async def test_an_entry_is_heard_within_milliseconds(ears: Ears) -> None:
 
 
 async def test_what_was_there_before_the_first_call_is_not_heard(redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
+    async with linked(redis_backend) as link:
         await RedisRevocationEngine(link).push([make_entry(1)])
     async with Ears(redis_backend) as ears:
         await ears.pusher.push([make_entry(2)])
@@ -132,7 +132,7 @@ async def test_a_sign_of_life_comes_each_second(ears: Ears) -> None:
 
 
 async def test_what_is_appended_between_two_calls_is_heard_by_the_second(redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
+    async with linked(redis_backend) as link:
         engine = RedisRevocationEngine(link)
         heard: list[Recorded] = []
         await anext(engine.tail())
@@ -144,8 +144,7 @@ async def test_what_is_appended_between_two_calls_is_heard_by_the_second(redis_b
 
 
 async def test_nothing_is_lost_while_pushes_come_from_many_sides(ears: Ears, redis_backend: str) -> None:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await link.ping()
+    async with linked(redis_backend) as link:
         pushers = [ears.pusher, RedisRevocationEngine(link)]
         entries = [make_entry(number) for number in range(600)]
         await asyncio.gather(*(pushers[one.number % 2].push([one]) for one in entries))

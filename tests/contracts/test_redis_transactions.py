@@ -12,8 +12,8 @@ from service.crypto.sealing import Sealer
 from service.crypto.secret import RootSecret
 from service.federation.transaction import Transaction, key_of
 from service.protocol.errors import StoreUnavailable
-from service.storage.redis import RedisLink, RedisTransactions
-from tests.contracts.redis_ground import KEYS, PATIENT, connected, peek
+from service.storage.redis import RedisTransactions
+from tests.contracts.redis_ground import KEYS, linked, peek
 
 pytestmark = pytest.mark.anyio
 SEALER = Sealer([RootSecret(bytes(range(32)))])
@@ -34,8 +34,7 @@ WHOLE = Transaction(
 
 @pytest.fixture
 async def transactions(redis_backend: str) -> AsyncIterator[RedisTransactions]:
-    async with RedisLink.from_url(redis_backend, patience=PATIENT) as link:
-        await connected(link)
+    async with linked(redis_backend) as link:
         yield RedisTransactions(link, SEALER)
 
 

@@ -1,6 +1,7 @@
 """A server process that a test may freeze, kill and start again, and that dies with pytest."""
 
 import atexit
+import contextlib
 import os
 import pwd
 import shutil
@@ -111,7 +112,7 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
         for child in psutil.wait_procs(family, timeout=1)[1]:
-            child.kill()
+            _signal(child, signal.SIGKILL)
         self._process = None
 
     def _family(self) -> list[psutil.Process]:
@@ -122,8 +123,15 @@ class ServerProcess:
             return []
 
     def _signal_all(self, number: signal.Signals) -> None:
-        for process in [psutil.Process(self.pid), *self._family()]:
-            process.send_signal(number)
+        _signal(psutil.Process(self.pid), number)
+        for child in self._family():  # looked for afterwards: a server that stands still has no more children
+            _signal(child, number)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    """Send it, unless the process has ended: children come and go."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
 
 
 def free_ports(count: int) -> list[int]:

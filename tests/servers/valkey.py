@@ -1,5 +1,6 @@
-"""Valkey for tests: one server, one behind sentinels, or a cluster of three."""
+"""Valkey for tests: one server, one behind sentinels, or a cluster of three; and how a link to it begins."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from service.protocol.errors import StoreUnavailable
 from service.storage.embedded import find_valkey_binary
+from service.storage.redis import RedisLink
 from tests.servers.process import STARTS_WITHIN, ServerProcess, free_ports
 
 SLOTS = 16384
@@ -237,3 +240,12 @@ def _bus_port(client: redis.Redis) -> int:
 def _is_whole(client: redis.Redis, size: int) -> bool:
     information = client.execute_command("CLUSTER INFO")
     return information["cluster_state"] == "ok" and int(information["cluster_known_nodes"]) == size
+
+
+async def connected(link: RedisLink) -> None:
+    """Wait for the first answer of every server: a busy machine may take longer to connect than a call would wait."""
+    async with asyncio.timeout(STARTS_WITHIN):
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                return await link.ping()
+            await asyncio.sleep(0.05)
