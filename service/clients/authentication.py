@@ -29,12 +29,20 @@ class KnownClients(Protocol):
         """The same from memory alone, and the same object until anything about the client has changed."""
 
 
+def _nobody(client_id: str, person: str | None) -> None:
+    """For who has nobody to tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a request, before anything is believed: its Authorization fields, and how to find out its address."""
+    """Who sent a request, before anything is believed: its Authorization fields, and how to find out its address.
+
+    `is_known` is to be told the id of a client that has proved itself, and of the person whose grant was good.
+    """
 
     authorizations: Sequence[bytes] = field(repr=False)
     address: Callable[[], str]
+    is_known: Callable[[str, str | None], None] = _nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,10 @@ class ClientAuthentication:
         if proved.until is not None and now >= proved.until:
             return False
         self._secrets.check_door(proved.client.id, address=sender.address, now=now)
-        return self._clients.recall(proved.client.id) is proved.client
+        if self._clients.recall(proved.client.id) is not proved.client:
+            return False
+        sender.is_known(proved.client.id, None)
+        return True
 
     async def check(self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool = True) -> Client:
         """The client behind a request; a public one has proved nothing.
@@ -123,6 +134,7 @@ class ClientAuthentication:
 
     def _keep(self, client: Client, sender: Sender, now: datetime) -> ProvedClient:
         """Remember a proof by Basic, 10,000 at most; not the field but its keyed digest."""
+        sender.is_known(client.id, None)
         ends = [secret.expires_at for secret in client.secrets if secret.expires_at is not None]
         proved = ProvedClient(client, min((end for end in ends if end > now), default=None))
         if sender.authorizations:

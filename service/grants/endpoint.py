@@ -40,7 +40,10 @@ class TokenEndpoint:
         if grant is None:
             raise UnsupportedGrantType
         client = await self._authentication.check(form, sender, now)
-        return (await grant.redeem(_request(grant, client, form, now))).document()
+        issued = await grant.redeem(_request(grant, client, form, now))
+        if issued.person is not None:
+            sender.is_known(client.id, issued.person)
+        return issued.document()
 
     def prepare(self, form: Form, sender: Sender, *, now: datetime) -> "PreparedAnswer | None":
         """What answers this request now and whenever it comes again: that of a client which is remembered and calls as

@@ -42,14 +42,15 @@ class PersonTokens:
             id_token = self._id_token(
                 granted.user, client, grant, nonce=grant.nonce, claims=grant.claims, access=granted.access, now=now
             )
-        return Issued(granted.access, granted.refresh_token, id_token)
+        return Issued(granted.access, granted.user.id, granted.refresh_token, id_token)
 
     async def refresh(self, family: Family, successor: str, request: TokenRequest, scopes: frozenset[str]) -> Issued:
         """The tokens of a rotated family. Raises `InvalidTarget`."""
         client, now = request.client, request.now
         audience = self._resources.of_grant(client, family.audience, request.resources)
         access = self._pairs.access(family, scopes, audience, client=client, now=now)
-        return Issued(access, successor, await self._told_again(family, client, access, scopes, now))
+        id_token = await self._told_again(family, client, access, scopes, now)
+        return Issued(access, family.user_id, successor, id_token)
 
     async def _told_again(
         self, family: Family, client: Client, access: IssuedToken, scopes: frozenset[str], now: datetime

@@ -30,9 +30,10 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a grant leads to (RFC 6749 §5.1)."""
+    """What a grant leads to (RFC 6749 §5.1). `person` is whose grant it was; None: the client's own."""
 
     access: IssuedToken
+    person: str | None = None
     refresh_token: str | None = field(default=None, repr=False)
     id_token: str | None = field(default=None, repr=False)
 

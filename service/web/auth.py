@@ -15,6 +15,7 @@ from service.sessions.pairs import Device, TokenPair
 from service.web.rooms import House
 from service.web.security import SESSION, Gate, Route, authenticated, charged_to_network, is_application, public
 from service.web.shapes import Asked, LongText, Shown
+from service.web.watch import person_calls
 
 router = APIRouter(prefix="/auth", tags=["Sign-in"], route_class=Route, dependencies=[charged_to_network])
 
@@ -90,6 +91,7 @@ async def login(body: Login, request: Request, response: Response, house: House,
     before = gate.device.find(request.scope) if in_cookies else body.device or ""
     source = Source(gate.address.of(request.scope), house.known_devices.read(before, now=now))
     user = await house.sign_in.check(body.username, body.password, source=source)
+    person_calls(request.scope, user.id, FIRST_PARTY)
     device = Device(request.headers.get("user-agent", ""), source.address)
     pair = await house.pairs.open(user, asked=asked_scopes(body.scope), amr=("pwd",), device=device, now=now)
     known = house.known_devices.remember(user.id, before, now=now)
@@ -113,6 +115,7 @@ async def refresh(body: Refresh, request: Request, response: Response, house: Ho
     if token is None:
         raise InvalidRequest(public="Send a refresh token.")
     pair = await house.pairs.refresh(token, client_id=FIRST_PARTY, asked=asked_scopes(body.scope), now=clock.now())
+    person_calls(request.scope, pair.user_id, FIRST_PARTY)
     return given(pair, response, gate if from_cookie else None)
 
 

@@ -1,38 +1,38 @@
 """The outermost layer, pure ASGI: request id, answer fields that every response carries, HEAD, cross-origin rules, the
-hot endpoints, and the last net under everything."""
+hot endpoints, the last net under everything, and who is told of each answer."""
 
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import logs
 from service.protocol.errors import Refusal
 from service.web.address import AddressRule
 from service.web.cors import with_cors
-from service.web.errors import REQUEST_ID, problem, render_refusal
+from service.web.errors import REQUEST_ID, problem, render_refusal, unfinished
+from service.web.fields import REQUEST_ID_FIELD, Field, Outgoing, completed
 from service.web.occasion import request_occasion
 from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
-from service.web.throttle import RATE_FIELDS
+from service.web.watch import UNMATCHED, Watch
 
 _log = structlog.get_logger("gatepost.web")
-_REQUEST_ID_FIELD = b"x-request-id"
 _OUTGOING = "gatepost.outgoing"
 _FAILED = "gatepost.failed"
+_BEGAN = "gatepost.began"
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
-Field = tuple[bytes, bytes]
 
 
 class Rendered(NamedTuple):
@@ -59,25 +59,6 @@ class HotEndpoint(Protocol):
         """The answer; the body is whole, and empty for GET. Raises a `Refusal`."""
 
 
-_ALWAYS: tuple[Field, ...] = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
-_HTTPS_ONLY: Field = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
-_UNLESS_GIVEN: tuple[Field, ...] = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
-
-
-def completed(headers: Iterable[Field], *, secure: bool) -> list[Field]:
-    """The fields of an answer with those that every answer carries, but for its request id."""
-    whole = [*headers]
-    given = {name for name, _ in whole}
-    whole += _ALWAYS
-    if secure:
-        whole.append(_HTTPS_ONLY)
-    whole += [field for field in _UNLESS_GIVEN if field[0] not in given]
-    return whole
-
-
 class Rendering:
     """Renders bodies under the same fields. Raises `ValueError` for a value that would end its line."""
 
@@ -98,7 +79,7 @@ class Edge:
     """Wraps the whole application. `hot` maps exact paths to endpoints that no other layer needs to see.
 
     `max_body` is the longest request body, in bytes. `origins` may read every answer but those at the paths of
-    `unshared`. `resource_metadata` is the address that Bearer challenges name.
+    `unshared`. `resource_metadata` is the address that Bearer challenges name. `watches` are told of each answer.
     """
 
     def __init__(
@@ -112,6 +93,7 @@ class Edge:
         unshared: Collection[str] = (),
         resource_metadata: str | None = None,
         address: AddressRule | None = None,
+        watches: Sequence[Watch] = (),
     ) -> None:
         self._app = app
         self._is_shared = bool(origins)
@@ -123,24 +105,29 @@ class Edge:
         self._start = secrets.token_hex(6).encode()
         self._count = count(1)
         self._secure = secure
+        self._watches = tuple(watches)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; lifespan passes through, websockets are closed."""
         if scope["type"] != "http":
             await self._other(scope, receive, send)
             return
+        began = scope.get(_BEGAN) or perf_counter()
         request_id = self._request_id(scope)
-        is_head = scope["method"] == "HEAD"
+        method: str = scope["method"]
+        is_head = method == "HEAD"
         if is_head:
             scope = {**scope, "method": "GET"}  # a copy: the server still has to know that no body follows
         scope[REQUEST_ID] = request_id.decode()
         scope[RESOURCE_METADATA] = self._resource_metadata
-        outgoing = scope[_OUTGOING] = _Outgoing(send, scope, request_id, secure=self._secure, bodiless=is_head)
+        outgoing = scope[_OUTGOING] = Outgoing(send, scope, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
         try:
             with request_occasion(scope, scope[REQUEST_ID], self._address):
                 await self._within_origins(scope, receive, outgoing)
         finally:
+            if outgoing.status:
+                self._tell(scope, method, self._route(scope), outgoing.status, began)
             logs.request_id.reset(logged)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +149,7 @@ class Edge:
             await send({"type": "http.response.body", "body": answer.body})
         except Exception as error:
             last = _last_answer(scope, error)
-            if not scope[_OUTGOING].started:
+            if not scope[_OUTGOING].status:
                 await last(scope, receive, send)
 
     def is_direct(self, scope: Scope) -> bool:
@@ -175,13 +162,18 @@ class Edge:
 
     def at_hand(self, scope: Scope, body: bytes) -> bytes | None:
         """What follows the status line of a 200 that takes no waiting; None says: ask `later`. Raises nothing."""
-        if len(body) > self._max_body:
+        began = perf_counter()
+        answer: Rendered | None = None
+        if len(body) <= self._max_body:
+            try:
+                answer = self._hot[scope["path"]].at_hand(scope, body)
+            except Exception:  # `later` meets the same
+                answer = None
+        if answer is None:
+            scope[_BEGAN] = began
             return None
-        try:
-            answer = self._hot[scope["path"]].at_hand(scope, body)
-        except Exception:  # `later` meets the same
-            return None
-        return None if answer is None else _sent(answer, self._request_id(scope))
+        self._tell(scope, scope["method"], scope["path"], 200, began)
+        return _sent(answer, self._request_id(scope))
 
     async def later(self, scope: Scope, body: bytes) -> bytes | None:
         """What follows the status line of a 200. None says: call this application, which knows of the failure and
@@ -193,10 +185,27 @@ class Edge:
             if len(body) > self._max_body:
                 raise BodyTooLarge(detail="whole length")
             with request_occasion(scope, scope[REQUEST_ID], self._address):
-                return _sent(await self._hot[scope["path"]].answer(scope, body), request_id)
+                answer = await self._hot[scope["path"]].answer(scope, body)
         except Exception as failure:
             scope[_FAILED] = failure
             return None
+        self._tell(scope, scope["method"], scope["path"], 200, scope[_BEGAN])
+        return _sent(answer, request_id)
+
+    def _route(self, scope: Scope) -> str:
+        """The template that this request came to."""
+        path: str = scope["path"]
+        if path not in self._hot:
+            path = getattr(scope.get("route"), "path", UNMATCHED)
+        return path
+
+    def _tell(self, scope: Scope, method: str, route: str, status: int, began: float) -> None:
+        """Tell whoever looks on. Nobody's answer depends on them."""
+        for watch in self._watches:
+            try:
+                watch.answered(scope, method, route, status, began)
+            except Exception:
+                _log.exception("watch failed")
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -210,7 +219,7 @@ class Edge:
             return str(scope[REQUEST_ID]).encode()
         headers: Iterable[Field] = scope["headers"]
         for name, value in headers:
-            if name == _REQUEST_ID_FIELD and 0 < len(value) <= _LONGEST_ID and _ALLOWED_IN_ID.issuperset(value):
+            if name == REQUEST_ID_FIELD and 0 < len(value) <= _LONGEST_ID and _ALLOWED_IN_ID.issuperset(value):
                 return value
         return b"%s-%x" % (self._start, next(self._count))
 
@@ -234,29 +243,7 @@ async def _whole_body(scope: Scope, receive: Receive) -> bytes:
 def _last_answer(scope: Scope, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return render_refusal(scope, error)
+    if isinstance(error, ClientDisconnect):
+        return unfinished(scope)
     _log.exception("unforeseen", path=scope["path"])
     return problem(scope, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side.")
-
-
-class _Outgoing:
-    """The send of one request: adds the fields that are missing, drops the body of an answer to HEAD."""
-
-    __slots__ = ("_bodiless", "_request_id", "_scope", "_secure", "_send", "started")
-
-    def __init__(self, send: Send, scope: Scope, request_id: bytes, *, secure: bool, bodiless: bool) -> None:
-        self._send = send
-        self._scope = scope
-        self._request_id = request_id
-        self._secure = secure
-        self._bodiless = bodiless
-        self.started = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            headers = message["headers"] = completed(message.get("headers", ()), secure=self._secure)
-            headers += self._scope.get(RATE_FIELDS, ())
-            headers.append((_REQUEST_ID_FIELD, self._request_id))
-        elif self._bodiless and message.get("body"):
-            message = {**message, "body": b""}
-        await self._send(message)

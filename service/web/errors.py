@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -73,6 +74,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _answer_refusal)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_framework)
+    app.add_exception_handler(ClientDisconnect, _answer_gone)
 
 
 def render_refusal(scope: Scope, refusal: Refusal) -> Response:
@@ -93,6 +95,11 @@ def render_refusal(scope: Scope, refusal: Refusal) -> Response:
         errors=errors,
         scopes=refusal.needed if isinstance(refusal, InsufficientScope) else (),
     )
+
+
+def unfinished(scope: Scope) -> Response:
+    """The answer to a caller who left before the whole request was there: nobody reads it, and it is counted."""
+    return problem(scope, HTTPStatus.BAD_REQUEST, "invalid_request", "The request ended before it was whole.")
 
 
 def problem(
@@ -177,6 +184,10 @@ def _challenges(scope: Scope, refusal: Refusal) -> list[str]:
 def _is_browser_fetch(scope: Scope) -> bool:
     """A script's request: with `Basic` on offer the browser would open its own password box over the page."""
     return any(name == b"sec-fetch-mode" and value != b"navigate" for name, value in scope["headers"])
+
+
+async def _answer_gone(request: Request, _: Exception) -> Response:
+    return unfinished(request.scope)
 
 
 async def _answer_refusal(request: Request, refusal: Exception) -> Response:

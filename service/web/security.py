@@ -32,6 +32,7 @@ from service.web.cookies import Cookies, DeviceCookie
 from service.web.occasion import principal_calls
 from service.web.strict_body import StrictBodyRoute
 from service.web.throttle import Throttle
+from service.web.watch import CALLER
 
 ANY: tuple[Scheme, ...] = ("bearer", "api_key", "basic", "cookie")
 SESSION: tuple[Scheme, ...] = ("bearer", "cookie")
@@ -74,6 +75,7 @@ class Gate:
     async def principal(self, scope: Scope) -> Principal:
         """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""
         principal = self.recall(scope) or await self._resolved(scope)
+        scope[CALLER] = principal
         principal_calls(principal)
         return principal
 

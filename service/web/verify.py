@@ -10,9 +10,11 @@ from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
-from service.web.edge import Field, Rendered, Rendering
+from service.web.edge import Rendered, Rendering
+from service.web.fields import Field
 from service.web.once import OncePerObject
 from service.web.security import ANY, GUARDED_BY, Door, Gate
+from service.web.watch import CALLER
 
 PATH = "/auth/verify"
 _JUDGED_METHOD = frozenset({b"x-original-method", b"x-forwarded-method"})
@@ -45,6 +47,7 @@ class VerifyEndpoint:
         principal = self._gate.recall(scope)
         if principal is None or not door.needed <= principal.scopes:
             return None
+        scope[CALLER] = principal
         fields = self._gate.throttle.verify_at_once(principal, now=clock.now())
         return None if fields is None else _with(self._rendered(principal), fields)
 

@@ -52,10 +52,22 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Told(list[tuple[str, str, int]]):
+    """What a watch was told."""
+
+    def answered(self, scope: Scope, method: str, route: str, status: int, began: float) -> None:
+        self.append((method, route, status))
+
+
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def port(told: Told) -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        edge = Edge(application, hot={"/hot": Hot()}, secure=False, max_body=1_000_000)
+        edge = Edge(application, hot={"/hot": Hot()}, secure=False, max_body=1_000_000, watches=[told])
         config = uvicorn.Config(
             edge, http=HttpProtocol, lifespan="off", ws="none", proxy_headers=False, log_config=None
         )
@@ -89,6 +101,26 @@ async def test_ordinary_requests_pass_one_after_the_other_and_pipelined(port: in
     answer = await answer_to(port, posted + PLAIN[:20], PLAIN[20:] + PLAIN)
     assert answer.count(b"HTTP/1.1 200 OK") == 3
     assert b"\r\n\r\n200000HTTP/1.1" in answer
+
+
+async def test_each_answer_is_told_once_also_when_nobody_waits_for_it_any_more(port: int, told: Told) -> None:
+    def posted(body: bytes) -> bytes:
+        return b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    await answer_to(port, HOT + HOT + PLAIN, posted(b"wait"), posted(b"refused"), posted(b"broken"))
+    got, post = ("GET", "/hot", 200), ("POST", "/hot", 200)
+    assert told == [got, got, ("GET", "unmatched", 200), post, ("POST", "/hot", 401), post]
+    told.clear()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(posted(b"wait"))
+    await writer.drain()
+    await asyncio.sleep(WAIT / 3)
+    writer.close()
+    await asyncio.sleep(WAIT * 2)
+    assert told == [post]
+    told.clear()
+    await answer_to(port, b"nonsense\r\n\r\n", b"x" * 100_000)
+    assert told == [], "what is no request is nobody's"
 
 
 async def test_a_head_that_ends_and_another_that_begins_are_counted_apart(port: int) -> None:

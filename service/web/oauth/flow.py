@@ -17,6 +17,7 @@ from service.web.oauth.browser import Browser, Browsers, Carried
 from service.web.pages import form_post_page, locale_of
 from service.web.rooms import Rooms
 from service.web.security import Gate
+from service.web.watch import person_calls
 
 AUTHORIZE, RESUME, LOGOUT, SIGNED_OUT = "/oauth2/authorize", "/oauth2/resume", "/oauth2/logout", "/signed-out"
 SIGN_IN, CONSENT, DEVICE, LINK = "/sign-in", "/consent", "/device", "/sign-in/link"
@@ -111,6 +112,7 @@ async def _flow(request: Request) -> Flow:
     browser = await browsers.meet(request.scope, now=clock.now())
     if browser.signed_in is not None:
         caller_is(Actor("user", browser.signed_in.user.id, "hosted", browser.signed_in.session.id))
+        person_calls(request.scope, browser.signed_in.user.id)
     return Flow(request, house, browsers, browser)
 
 

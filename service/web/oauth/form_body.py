@@ -11,6 +11,7 @@ from service.protocol.form import Form, parse_form
 from service.web.address import AddressRule
 from service.web.edge import Rendered, Rendering
 from service.web.strict_body import check_content_type
+from service.web.watch import CALLER, Caller, person_calls
 
 FORM = b"application/x-www-form-urlencoded"
 _READ = "gatepost.form"
@@ -45,7 +46,14 @@ class SenderOf:
 
     def __call__(self, scope: Scope) -> Sender:
         """The sender; its address is worked out only when somebody asks."""
-        return Sender(authorizations(scope), lambda: self._rule.of(scope))
+
+        def is_known(client_id: str, person: str | None) -> None:
+            if person is None:
+                scope[CALLER] = Caller("client", client_id, client_id)
+            else:
+                person_calls(scope, person, client_id)
+
+        return Sender(authorizations(scope), lambda: self._rule.of(scope), is_known)
 
 
 class JsonAnswers:

@@ -15,6 +15,7 @@ from service.protocol.form import parse_form
 from service.protocol.query import find_values
 from service.web.edge import Rendered
 from service.web.oauth.form_body import FORM, JsonAnswers, authorizations
+from service.web.watch import CALLER
 
 REQUESTED = "userinfo_claims"
 """The claim of an access token that names what was asked for by the `claims` parameter (§5.5)."""
@@ -63,6 +64,7 @@ class UserInfoEndpoint:
             if not isinstance(presented, BearerText):
                 raise NotAuthenticated(detail="another scheme than Bearer")
             caller = await self._bearer.check(presented.text, scheme="bearer", now=now)
+        scope[CALLER] = caller
         if caller.kind != "user":
             raise InvalidToken(detail="a client is nobody's user")
         if OPENID not in caller.scopes:

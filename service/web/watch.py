@@ -1,0 +1,45 @@
+"""Who looks on: whatever has to know of every answered request, such as the count of usage."""
+
+from typing import NamedTuple, Protocol
+
+from starlette.types import Scope
+
+from gatepost.principal import Kind, Principal
+
+CALLER = "gatepost.caller"
+"""In the scope of a request, as soon as it is known who calls: a `Principal`, or a `Caller` where there is none. Not
+there: nobody is known, or what was presented was not good."""
+
+UNMATCHED = "unmatched"
+"""The route of a request that came to none: no such path, or refused before the router was asked."""
+
+
+class Caller(NamedTuple):
+    """Somebody who is known by other means than a `Principal`: a client at the endpoints of OAuth, the person whose
+    grant it redeems, the person who has signed in in this browser."""
+
+    kind: Kind
+    subject: str
+    client_id: str | None
+
+
+class Watch(Protocol):
+    """Is told of each request that has been answered, once, whichever way it was answered."""
+
+    def answered(self, scope: Scope, method: str, route: str, status: int, began: float) -> None:
+        """Called in the loop between one request and the next: it must be quick, and waits for nothing.
+
+        `route` is a template of ours or `UNMATCHED`, never a path as it came; `began` is by `time.perf_counter()`.
+        `method` is what was sent, HEAD too, while the scope of that says GET; anybody can make one up.
+        """
+
+
+def person_calls(scope: Scope, user_id: str, client_id: str | None = None) -> None:
+    """This person has shown who they are by something else than a credential of the JSON API."""
+    scope[CALLER] = Caller("user", user_id, client_id)
+
+
+def find_caller(scope: Scope) -> Principal | Caller | None:
+    """Who calls, as far as it is known."""
+    found: Principal | Caller | None = scope.get(CALLER)
+    return found
