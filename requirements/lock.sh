@@ -13,5 +13,5 @@ lock() {
 }
 
 lock run --extra embedded "$@"
-lock prod --extra postgres --constraint requirements/run.txt "$@"
-lock dev --extra embedded --extra postgres --group dev --constraint requirements/run.txt "$@"
+lock prod --extra postgres --extra otel --constraint requirements/run.txt "$@"
+lock dev --extra embedded --extra postgres --extra otel --group dev --constraint requirements/run.txt "$@"

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.access.catalogue import Catalogue
 from service.app.house import House, build_house
 from service.app.stores import mail_folder
+from service.app.telemetry import Telemetry
 from service.settings import Settings
 from service.web import (
     account,
@@ -25,6 +27,7 @@ from service.web import (
     health,
     identities,
     mailbox,
+    metrics,
     openapi,
     profile,
     setup,
@@ -34,6 +37,7 @@ from service.web import (
 from service.web.address import AddressRule
 from service.web.cookies import Cookies, DeviceCookie
 from service.web.edge import Edge, HotEndpoint
+from service.web.management import management
 from service.web.oauth import authorize, consent, device, linking, logout, metadata, sign_in
 from service.web.oauth import federation as hosted_federation
 from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
@@ -51,19 +55,24 @@ from service.web.verify import VerifyEndpoint
 
 ROOMS = (
     *(auth, federation, users, events, profile, identities, addresses, consents, api_keys, admin),
-    *(wellknown, metadata, health, setup),
+    *(wellknown, metadata, health, metrics, setup),
     *(authorize, sign_in, hosted_federation, linking, consent, device, logout),
     *(address_pages, account, mailbox),
 )
 """Every module with routes."""
+
+_NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+"""FastAPI's own spans tell queries, with their codes and tokens, and its logs what exceptions say."""
 
 
 def create_app(settings: Settings) -> Edge:
     """The ASGI application of one worker. Stores are opened by its lifespan."""
     house = build_house(settings)
     gate = gate_of(settings, house)
-    app = _framework(house)
+    telemetry = Telemetry(settings, house)
+    app = _framework(house, telemetry)
     _describe(app, settings, house, gate)
+    app.state.metrics = telemetry.text
     errors.install(app)
     for room in ROOMS:
         app.router.routes.extend(room.router.routes)  # include_router would look each up twice
@@ -84,6 +93,10 @@ def create_app(settings: Settings) -> Edge:
         unshared=[route.path for route in app.routes if isinstance(route, PageRoute)],
         resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
         address=gate.address,
+        watches=telemetry.watches,
+        ports={settings.server.management_port: management(house.readiness, telemetry.text, secure=settings.secure)}
+        if settings.server.management_port
+        else {},
     )
 
 
@@ -105,10 +118,10 @@ def gate_of(settings: Settings, house: House) -> Gate:
     )
 
 
-def _framework(house: House) -> FastAPI:
+def _framework(house: House, telemetry: Telemetry) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with house.open():
+        async with telemetry.open(), house.open():
             yield
 
     return FastAPI(
@@ -119,6 +132,7 @@ def _framework(house: House) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        telemetry=_NO_SPANS,
     )
 
 

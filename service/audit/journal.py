@@ -12,7 +12,11 @@ from service.audit.occasion import present_occasion
 from service.audit.record import Record, written
 from service.ledger import Ledger, Transaction
 from service.signed_text import MacKey
+from service.tally import Tally
 
+_events = Tally("events", "Events that acts told the audit", "event", "outcome")
+_sign_ins = Tally("sign_ins", "Sign-ins, and tries at passwords that were refused", "way", "outcome")
+_unwritten = Tally("audit_unwritten", "Refusals that were counted and not written, as there were too many")
 _REFUSALS_A_SECOND = 50.0
 _REFUSALS_AT_ONCE = 1_000.0
 
@@ -33,6 +37,7 @@ class Journal:
 
     async def note(self, tx: Transaction, event: Event, *, now: datetime) -> None:
         """Add the event to a transaction. Raises `StoreUnavailable`: then the act does not happen either."""
+        _count(event)
         present = present_occasion()
         address, user_agent = present.source()
         personal = {"address": address, "user_agent": user_agent}
@@ -71,6 +76,8 @@ class Refusals:
         self._room, self._since = min(_REFUSALS_AT_ONCE, self._room + passed * _REFUSALS_A_SECOND), now
         if self._room < 1:
             self.unwritten += 1
+            _unwritten.add()
+            _count(event)
             return
         self._room -= 1
         if self.unwritten:
@@ -78,3 +85,9 @@ class Refusals:
             self.unwritten = 0
         async with self._ledger.begin() as tx:
             await self._journal.note(tx, event, now=now)
+
+
+def _count(event: Event) -> None:
+    _events.add(event.kind, event.outcome)
+    if event.kind is Kind.SIGN_IN:
+        _sign_ins.add(str(event.detail.get("way", "password")), event.outcome)

@@ -45,6 +45,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self.alive.add(self)
+        if self._edge is not None and self._edge.ports:
+            self.app = self._edge = self._edge.ports.get(transport.get_extra_info("sockname")[1], self._edge)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:

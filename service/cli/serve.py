@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from service.cli.exits import CannotStart, Exit, say
@@ -35,13 +35,13 @@ def serve() -> None:
     settings = checked_settings(os.environ)
     configure_logs(level=settings.log.level, form=settings.log.form)
     tell = _teller(settings)
-    with _listener(settings.server.host, settings.server.port) as listener, own_stores(settings) as whole:
+    with _listeners(settings) as listeners, _room_for_figures(settings), own_stores(settings) as whole:
         if settings.mode == "local":
             tell(f"local mode; what it keeps is in {settings.var.resolve()}")
         link = asyncio.run(_prepare(whole, tell))
         hand_down(settings, whole)
-        threading.Thread(target=_greet, args=(whole, listener.getsockname(), link, tell), daemon=True).start()
-        _run(_uvicorn_config(settings.server.workers), listener)
+        threading.Thread(target=_greet, args=(whole, listeners[0].getsockname(), link, tell), daemon=True).start()
+        _run(_uvicorn_config(settings.server.workers), listeners)
 
 
 async def _prepare(settings: "Settings", tell: Callable[[str], None]) -> str | None:
@@ -116,7 +116,7 @@ def _uvicorn_config(workers: int) -> "uvicorn.Config":
     )
 
 
-def _run(config: "uvicorn.Config", listener: socket.socket) -> None:
+def _run(config: "uvicorn.Config", listeners: list[socket.socket]) -> None:
     """One worker in this process, or several under a supervisor that starts anew what dies."""
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
@@ -124,13 +124,13 @@ def _run(config: "uvicorn.Config", listener: socket.socket) -> None:
 
     if config.workers == 1:
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            uvicorn.Server(config).run(sockets=listeners)
         except SystemExit as end:
             if end.code == STARTUP_FAILURE:
                 raise CannotStart("the worker could not start; the log says why") from None
             raise
         return
-    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor = Multiprocess(config, sockets=listeners)
     supervisor.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
         raise CannotStart("a worker could not start; the log says why")
@@ -148,8 +148,32 @@ def _end_in_good_order() -> None:
         signal.signal(number, end)
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    """The port, held from now on: callers wait until a worker takes their connections. Raises `CannotStart`."""
+@contextmanager
+def _listeners(settings: "Settings") -> Iterator[list[socket.socket]]:
+    """The port of everybody, then that of the management if there is one; both are held from now on: callers wait until
+    a worker takes their connections. Raises `CannotStart`."""
+    server = settings.server
+    asked = [("", server.host, server.port), ("MANAGEMENT_", server.management_host, server.management_port)]
+    with ExitStack() as closing:
+        yield [closing.enter_context(_listener(host, port, which)) for which, host, port in asked if port]
+
+
+@contextmanager
+def _room_for_figures(settings: "Settings") -> Iterator[None]:
+    """A folder in which the workers lay their metrics together. Raises `CannotStart`."""
+    from service.telemetry.folder import NoFolder, made_folder
+
+    try:
+        with made_folder() if settings.telemetry.metrics else nullcontext():
+            yield
+    except NoFolder:
+        raise CannotStart(
+            "there is no place for the figures of /metrics: set TMPDIR to a folder that can be written, or "
+            "GATEPOST_TELEMETRY__METRICS=false"
+        ) from None
+
+
+def _listener(host: str, port: int, which: str) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -160,7 +184,7 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError as problem:
         raise CannotStart(
             f"cannot listen on {host} port {port} ({problem.strerror}): end what listens there, or set "
-            "GATEPOST_SERVER__HOST and GATEPOST_SERVER__PORT"
+            f"GATEPOST_SERVER__{which}HOST and GATEPOST_SERVER__{which}PORT"
         ) from None
     return listener
 
@@ -186,4 +210,4 @@ def _teller(settings: "Settings") -> Callable[[str], None]:
         return say
     import structlog
 
-    return lambda text: structlog.get_logger("gatepost.serve").info(text)
+    return lambda text: structlog.get_logger("gatepost.serve").info("serving", text=text)

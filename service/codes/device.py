@@ -193,7 +193,7 @@ class DeviceDesk:
         """End what this code has opened, which it has only if it was redeemed before."""
         code, why = self._mint.read(device_code), "device code replayed"
         if await self._ending.end_if_living(code.session_id, user_id=user_id, why=why, now=now):
-            _log.warning(why, user_id=user_id, session_id=code.session_id)
+            _log.warning("device code replayed", user_id=user_id, session_id=code.session_id)
 
     async def _decide(self, request: DeviceRequest, grant: AuthorizationGrant | None) -> None:
         if not await self._requests.decide(request, grant, life=LIFE):

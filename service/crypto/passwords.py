@@ -37,7 +37,7 @@ class Argon2Passwords:
         )
         self._nobody = self._context.hash(token_urlsafe(32))
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_give_way)
-        self._free = threads + waiting
+        self._room = self._free = threads + waiting
 
     async def hash(self, password: str) -> str:
         """A new argon2id hash in its `$argon2id$…` text form. Raises `TooBusy`."""
@@ -46,6 +46,11 @@ class Argon2Passwords:
     async def verify(self, password: str, stored: str | None) -> Verdict:
         """Compare; nobody (`None`) costs what somebody costs. A stored hash that cannot be read is wrong."""
         return await self._run(lambda: self._compare(password, stored))
+
+    @property
+    def pending(self) -> int:
+        """How many hashes are computed or wait for it."""
+        return self._room - self._free
 
     def close(self) -> None:
         """End the threads."""

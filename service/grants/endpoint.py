@@ -9,8 +9,10 @@ from service.grants.client_credentials import ClientCredentialsGrant
 from service.grants.request import Grant, TokenRequest, unrepeated
 from service.protocol.errors import UnauthorizedClient, UnsupportedGrantType
 from service.protocol.form import Form
+from service.tally import Tally
 from service.tokens.issue import AccessTokenDraft
 
+_issued = Tally("token_answers", "Successful answers of the token endpoint", "grant")
 _SHARED = ("grant_type", "client_id", "client_secret", "scope", "resource")
 
 
@@ -43,6 +45,7 @@ class TokenEndpoint:
         issued = await grant.redeem(_request(grant, client, form, now))
         if issued.person is not None:
             sender.is_known(client.id, issued.person)
+        _issued.add(grant.grant_type)
         return issued.document()
 
     def prepare(self, form: Form, sender: Sender, *, now: datetime) -> "PreparedAnswer | None":
@@ -80,7 +83,9 @@ class PreparedAnswer:
         `TooManyAttempts`, `StoreUnavailable`."""
         if not self._authentication.stands(self._proved, sender, now=now):
             return None
-        return self._grant.issue(self._draft, now=now).document()
+        issued = self._grant.issue(self._draft, now=now)
+        _issued.add(ClientCredentialsGrant.grant_type)
+        return issued.document()
 
 
 def _request(grant: Grant, client: Client, form: Form, now: datetime) -> TokenRequest:

@@ -65,6 +65,11 @@ class Keyring:
         """The same for claims that are JSON already, with the key of access tokens."""
         return self._signer(self.algorithms[0], now).sign_text(claims, typ=typ)
 
+    def ages(self, now: datetime) -> Mapping[str, timedelta]:
+        """For how long the present key of each algorithm has signed."""
+        current = {algorithm: self._current(algorithm, now) for algorithm in self.algorithms}
+        return {algorithm: now - key.signs_from for algorithm, key in current.items() if key is not None}
+
     def can_sign(self, now: datetime) -> bool:
         """Whether a key for access tokens has been read."""
         return self._current(self.algorithms[0], now) is not None

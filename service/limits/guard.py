@@ -10,7 +10,7 @@ import structlog
 
 from service.audit import Event, Kind, Refusals
 from service.limits.known_devices import KnownDevice, Source
-from service.limits.meter import Count, Counter, Failures, Step
+from service.limits.meter import SHUT_OUT, Count, Counter, Failures, Step
 from service.limits.network import network_of
 from service.limits.policy import Policy
 from service.protocol.errors import Invalid, InvalidLogin, NotFound, Refusal, TooBusy, TooManyAttempts
@@ -111,6 +111,9 @@ class Guard:
                 Step.RELEASE, [one for one, count in zip(counters, counts, strict=True) if _holds(one, count)]
             )
             if closed_for:
+                for counter, count in zip(counters, counts, strict=True):
+                    if count.closed_for:
+                        SHUT_OUT.add(counter.meter.name)
                 raise TooManyAttempts(retry_after=closed_for, detail=_closed(counters, counts))
             await asyncio.sleep(_PAUSE.total_seconds())
         raise TooBusy(retry_after=timedelta(seconds=1), detail="too many attempts at one account at once")

@@ -6,6 +6,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from service.tally import Tally
+
+SHUT_OUT = Tally("attempts_refused", "Attempts at secrets that a closed door refused", "door")
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:

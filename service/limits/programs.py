@@ -8,7 +8,7 @@ import structlog
 
 from service.audit import Event, Kind, Refusals
 from service.bounded import Bounded
-from service.limits.meter import Count, Counter, Failures, Meter, Step
+from service.limits.meter import SHUT_OUT, Count, Counter, Failures, Meter, Step
 from service.limits.network import network_of
 from service.protocol.errors import StoreUnavailable, TooManyAttempts
 
@@ -40,6 +40,7 @@ class ProgramGuard:
         if until is None:
             return
         if now < until:
+            SHUT_OUT.add(self._meter.name)
             raise TooManyAttempts(retry_after=until - now, detail=f"closed: {self._meter.name}")
         del self._closed[place]
 

@@ -10,6 +10,7 @@ import structlog
 
 from service.bounded import Bounded
 from service.protocol.errors import StoreUnavailable, TooManyRequests
+from service.tally import Tally
 
 LEASED_FOR = timedelta(minutes=1)
 """How long a worker keeps permits that nobody has asked for; what is left goes back with its next drawing."""
@@ -19,6 +20,7 @@ _UNCOUNTED = 10_000
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _RATE = re.compile(r"([1-9]\d{0,8})/(?:1)?([smhd])", re.ASCII)
 _log = structlog.get_logger("gatepost.limits")
+_refused = Tally("requests_limited", "Requests that were refused for their rate", "policy")
 
 
 class Rate(NamedTuple):
@@ -114,6 +116,7 @@ class Permits:
         if lease.closed_until is not None:
             if now >= lease.closed_until:
                 return None
+            _refused.add(budget.policy)
             raise TooManyRequests(retry_after=lease.closed_until - now, detail=f"{budget.policy}: {budget.rate}")
         if lease.permits <= 0 or now >= lease.until:
             return None

@@ -13,8 +13,10 @@ from service.ledger import Ledger, Transaction
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded, RevocationEngine, RevocationLedger
 from service.revocation.feed import RevocationFeed
+from service.tally import Tally
 
 _log = structlog.get_logger("gatepost.acts")
+_revoked = Tally("revocations", "Revocations that were committed", "kind")
 
 
 class Act:
@@ -103,6 +105,8 @@ class Acts:
             await self._publish(act.recorded)
 
     async def _publish(self, recorded: list[Recorded]) -> None:
+        for one in recorded:
+            _revoked.add(one.entry.revocation.kind)
         self._feed.take_in(recorded)
         try:
             await self._engine.push(recorded)

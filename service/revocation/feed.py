@@ -62,6 +62,11 @@ class RevocationFeed:
         knows what has been revoked meanwhile."""
         return time.monotonic() <= self._trusted_until
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since a store last confirmed the cache; None before the first filling."""
+        return max(0.0, time.monotonic() - self._trusted_until + self._max_age) if self._filled else None
+
     def check_trusted(self) -> None:
         """Raises `StoreUnavailable` unless the cache is trusted."""
         if not self.is_trusted:

@@ -28,8 +28,10 @@ from service.sessions.families import (
 from service.sessions.refresh_token import MAX_GENERATION, RefreshToken
 from service.sessions.session import Reached, Sessions, SessionStanding
 from service.sessions.write_behind import WriteBehind
+from service.tally import Tally
 
 _log = structlog.get_logger("gatepost.sessions")
+_outcomes = Tally("refresh_tokens", "Genuine refresh tokens that came, by what they led to", "outcome")
 _ATTEMPTS = 3
 
 
@@ -81,6 +83,7 @@ class Rotation:
                 grace=self._grace,
                 idle=idle or self._idle,
             )
+            _outcomes.add(type(outcome).__name__.lower())
             match outcome:
                 case Rotated(family, generation):
                     self._reached.put(family.id, Reached(generation, now))

@@ -44,6 +44,8 @@ def _wrong_addresses(settings: Settings) -> Iterator[str]:
     for name in ("public_url", "issuer"):
         if not _is_origin(getattr(settings, name)):
             yield f"{PREFIX}{name.upper()}: write scheme, host and port only, such as https://id.example.com"
+    if settings.server.management_port == settings.server.port:
+        yield f"{PREFIX}SERVER__MANAGEMENT_PORT: is the port of everybody, GATEPOST_SERVER__PORT"
     for origin in settings.server.cors_origins:
         if "*" in origin:
             yield f"{PREFIX}SERVER__CORS_ORIGINS: a wildcard would let any page use the caller's cookies"

@@ -26,6 +26,10 @@ class ServerSettings(Group):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
+    management_host: str = Field("127.0.0.1", description="Address to listen on for the management port.")
+    management_port: int = Field(
+        0, ge=0, le=65535, description="Port of /livez, /readyz and /metrics without credentials; 0: none."
+    )
     trusted_proxies: Networks = Field(
         (), description="Networks of proxies whose X-Forwarded-For is believed, comma separated."
     )
@@ -253,6 +257,12 @@ class LogSettings(Group):
     form: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
 
 
+class TelemetrySettings(Group):
+    """What operators are told: docs/telemetry.md."""
+
+    metrics: bool = Field(True, description="Count for /metrics.")
+
+
 class Settings(Group):
     """The service as a whole."""
 
@@ -291,6 +301,7 @@ class Settings(Group):
     federation: FederationSettings = FederationSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 from time import perf_counter
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -80,6 +81,7 @@ class Edge:
 
     `max_body` is the longest request body, in bytes. `origins` may read every answer but those at the paths of
     `unshared`. `resource_metadata` is the address that Bearer challenges name. `watches` are told of each answer.
+    `ports` are what the server answers with at other ports of its own, if it has them.
     """
 
     def __init__(
@@ -94,7 +96,9 @@ class Edge:
         resource_metadata: str | None = None,
         address: AddressRule | None = None,
         watches: Sequence[Watch] = (),
+        ports: Mapping[int, "Edge"] = MappingProxyType({}),
     ) -> None:
+        self.ports = ports
         self._app = app
         self._is_shared = bool(origins)
         self._within_origins = with_cors(self._serve, origins, unshared)

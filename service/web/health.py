@@ -23,11 +23,23 @@ class Readiness(Shown):
     redis: bool
     keys: bool
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is lacking."""
+        return self.sql and self.redis and self.keys
+
 
 class Ready(Readiness):
     """`degraded` still judges tokens; what needs the part that is away gets 503."""
 
     status: Literal["ready", "degraded"]
+
+    @classmethod
+    def told(cls, found: Readiness) -> tuple["Ready", dict[str, str]]:
+        """The answer, and the fields that a 503 has."""
+        if found.is_whole:
+            return cls(status="ready", sql=True, redis=True, keys=True), {}
+        return cls(status="degraded", sql=found.sql, redis=found.redis, keys=found.keys), {"Retry-After": "1"}
 
 
 @router.get("/livez", summary="Is the process alive", dependencies=[public])
@@ -40,8 +52,8 @@ async def livez() -> Alive:
 async def readyz(request: Request, response: Response) -> Ready:
     """200 when this worker can do all of its work, else 503 with what it lacks."""
     found: Readiness = await request.app.state.readiness()
-    if found.sql and found.redis and found.keys:
-        return Ready(status="ready", sql=True, redis=True, keys=True)
-    response.status_code = 503
-    response.headers["Retry-After"] = "1"
-    return Ready(status="degraded", sql=found.sql, redis=found.redis, keys=found.keys)
+    ready, fields = Ready.told(found)
+    if not found.is_whole:
+        response.status_code = 503
+        response.headers.update(fields)
+    return ready

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import PASSWORD, Gatepost, is_free, production
+from tests.servers.process import free_ports
 from tests.servers.valkey import ValkeyServer
 
 
@@ -67,6 +68,24 @@ def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path) -> None:
     assert f"cannot listen on 127.0.0.1 port {gatepost.port} (Address already in use)" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "var").exists()
+
+
+def test_a_management_port_in_use_is_told_as_such(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    with socket.create_server(("127.0.0.1", port)):
+        ran = Gatepost(tmp_path, SERVER__MANAGEMENT_PORT=str(port)).run("serve")
+    assert ran.returncode == 5
+    assert f"cannot listen on 127.0.0.1 port {port} (Address already in use)" in ran.stderr
+    assert "GATEPOST_SERVER__MANAGEMENT_HOST and GATEPOST_SERVER__MANAGEMENT_PORT" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_management_port_is_not_that_of_everybody(tmp_path: Path) -> None:
+    gatepost = Gatepost(tmp_path)
+    gatepost.environ["GATEPOST_SERVER__MANAGEMENT_PORT"] = str(gatepost.port)
+    ran = gatepost.run("serve")
+    assert ran.returncode == 4
+    assert "GATEPOST_SERVER__MANAGEMENT_PORT: is the port of everybody" in ran.stderr
 
 
 def test_a_folder_that_cannot_be_used_is_told_in_plain_words(tmp_path: Path) -> None:

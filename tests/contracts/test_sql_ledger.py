@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import traceback
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from service.identifiers import new_id
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlApiKeys, SqlSetupLinks, SqlUsers
 from service.storage.sql.columns import UtcDateTime
@@ -326,3 +328,11 @@ async def test_readers_and_writers_of_two_workers_get_through_with_no_refusal(
         )
 
     assert (await database.fetch_all(text("SELECT count(*) FROM setup_links")))[0][0] == 200
+
+
+async def test_what_a_driver_complains_of_does_not_tell_what_it_was_given(database: Database) -> None:
+    given = new_id()
+    with pytest.raises(Exception, match="nowhere") as caught:
+        async with database.begin() as tx:
+            await tx.run(text("SELECT x FROM nowhere WHERE x = :given"), {"given": given})
+    assert given not in "".join(traceback.format_exception(caught.value))

@@ -111,7 +111,7 @@ def test_the_proxy_alone_is_believed_about_addresses() -> None:
 
 def test_the_services_are_locked_down_and_only_loopback_is_published() -> None:
     services = compose()["services"]
-    assert services["gatepost"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert services["gatepost"]["ports"] == ["127.0.0.1:8000:8000", "127.0.0.1:9000:9000"]
     assert "ports" not in services["postgres"]
     assert "ports" not in services["valkey"]
     for name in ("gatepost", "migrate"):

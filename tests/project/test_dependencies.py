@@ -23,8 +23,8 @@ BASE = [*PROJECT["project"]["dependencies"], *KIT["project"]["dependencies"]]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 ASKED = {
     "run": [*BASE, *EXTRAS["embedded"]],
-    "prod": [*BASE, *EXTRAS["postgres"]],
-    "dev": [*BASE, *EXTRAS["embedded"], *EXTRAS["postgres"], *PROJECT["dependency-groups"]["dev"]],
+    "prod": [*BASE, *EXTRAS["postgres"], *EXTRAS["otel"]],
+    "dev": [*BASE, *EXTRAS["embedded"], *EXTRAS["postgres"], *EXTRAS["otel"], *PROJECT["dependency-groups"]["dev"]],
 }
 # Documented as part of the other, and never without it.
 PART_OF = {"pydantic_core": "pydantic", "werkzeug": "flask"}

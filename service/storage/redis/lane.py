@@ -1,6 +1,7 @@
 """The way to one Redis server: a wire, and a circuit that is open while the server cannot be relied on."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context, ContextVar
@@ -11,6 +12,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, ResponseError
 
 from service.protocol.errors import StoreUnavailable
+from service.storage.figures import REFUSED, TOOK
 from service.storage.redis.scripts import BY_DIGEST, Command
 from service.storage.redis.wire import CONNECT_WITHIN, SILENT, Reply, Wire
 
@@ -57,8 +59,23 @@ class Lane:
         self._recovery: asyncio.Task[None] | None = None
         self._hung_up = False
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the circuit is closed, with a wire."""
+        return self._usable and self._wire is not None
+
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Replies in order; a command's own error is a reply. Raises `StoreUnavailable`."""
+        began = time.monotonic()
+        try:
+            replies = await self._ask(commands)
+        except StoreUnavailable:
+            REFUSED.add("redis")
+            raise
+        TOOK.add(time.monotonic() - began, "redis")
+        return replies
+
+    async def _ask(self, commands: Sequence[Command]) -> list[Reply]:
         wire = self._wire
         if wire is None or not (self._usable or _RECOVERING.get()):
             wire = await self._wait_for_wire()

@@ -66,6 +66,12 @@ class RedisLink:
         """A link to what the URL names (see `parse_address`); connects at the first call. Raises `ValueError`."""
         return cls(parse_address(url), patience=patience)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether every server that is known to hold keys may be used now."""
+        lanes = self._routes.known()
+        return bool(lanes) and all(lane.is_usable for lane in lanes)
+
     async def ask(self, key: str, command: Command) -> Reply:
         """The answer of the server that holds `key`. Raises `StoreUnavailable`, also for an error that it answers."""
         try:

@@ -37,6 +37,9 @@ class Routes(Protocol):
     async def lanes(self) -> Sequence[Lane]:
         """The lanes to every server that holds keys."""
 
+    def known(self) -> Sequence[Lane]:
+        """The lanes to servers that are known to hold keys; asks nobody."""
+
     async def follow(self, command: Command, reply: Reply, lane: Lane) -> Reply:
         """The command's real answer when `reply` sends it elsewhere, else `reply`."""
 
@@ -55,6 +58,10 @@ class OneServer:
         return self._lane
 
     async def lanes(self) -> Sequence[Lane]:
+        """The only one."""
+        return (self._lane,)
+
+    def known(self) -> Sequence[Lane]:
         """The only one."""
         return (self._lane,)
 
@@ -93,6 +100,10 @@ class ClusterRoutes:
     async def lanes(self) -> Sequence[Lane]:
         """The lanes to all primaries."""
         await self._load()
+        return [self._lane_to(node) for node in self._slots.primaries]
+
+    def known(self) -> Sequence[Lane]:
+        """The lanes to the primaries of the map."""
         return [self._lane_to(node) for node in self._slots.primaries]
 
     async def follow(self, command: Command, reply: Reply, lane: Lane) -> Reply:

@@ -3,6 +3,7 @@
 import time
 
 from service.protocol.errors import StoreUnavailable
+from service.storage.figures import REFUSED
 
 _PROBE_EVERY = 0.25
 
@@ -18,11 +19,17 @@ class Breaker:
         self._next_probe: float | None = None
         self._last_answer = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the store has not answered since it last failed to."""
+        return self._next_probe is not None
+
     def enter(self) -> float:
         """When this call began, to be handed to `failed`. Raises `StoreUnavailable` at once while the store is away."""
         began = time.monotonic()
         if self._next_probe is not None:
             if began < self._next_probe:
+                REFUSED.add(self._store)
                 raise StoreUnavailable(self._store, detail="was away a moment ago")
             self._next_probe = began + _PROBE_EVERY
         return began

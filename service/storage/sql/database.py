@@ -1,6 +1,7 @@
 """The one door to SQL: transactions and reads, each under a deadline, behind a breaker."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
@@ -14,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service.ledger import Transaction
 from service.protocol.errors import Conflict, StoreUnavailable
+from service.storage.figures import REFUSED, TOOK
 from service.storage.sql.breaker import Breaker
 from service.storage.sql.engine import DEADLINE, Leaving, Trust, begin_immediate, open_engine, parse_database_url
 from service.storage.sql.refusals import STORE, is_locked, refusals
@@ -113,6 +115,11 @@ class Database:
             self._writes = Breaker(STORE)  # a file that another process has locked can still be read
             self._turn = asyncio.Lock()  # a writer that waits for the file holds no connection that a reader could use
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the server answered when it was last asked."""
+        return not (self._reads.is_open or self._writes.is_open)
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlTransaction]:
         """Commit when the block ends, undo everything when it raises; both within the deadline. See `Ledger.begin`."""
@@ -184,16 +191,20 @@ class Database:
             stood_still = asyncio.get_running_loop().time() - (deadline.when() or 0) > _PUNCTUAL
             if question.unanswered and not stood_still and breaker.failed(began):
                 self._trust.lose()
+            REFUSED.add(STORE)
             raise StoreUnavailable(STORE, detail="no answer in time") from error
         except _Unreachable:
+            REFUSED.add(STORE)
             breaker.failed(began)
             raise
         except StoreUnavailable:
+            REFUSED.add(STORE)
             raise
         except Exception:
             breaker.answered()
             raise
         breaker.answered()
+        TOOK.add(time.monotonic() - began, STORE)
 
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine, question: Question) -> AsyncIterator[AsyncConnection]:

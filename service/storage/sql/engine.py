@@ -73,6 +73,7 @@ def open_engine(url: URL, trust: Trust, leaving: Leaving, *, pool_size: int) -> 
         url,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # they hold names, addresses and hashes, and what a driver complains of is logged
         connect_args=_sqlite_arguments() if sqlite else _postgresql_arguments(),
     )
     if sqlite:

@@ -1,0 +1,101 @@
+"""Several processes count as one: what they have counted stays when they end, and their folder does not grow."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.telemetry.folder import VARIABLE, made_folder
+
+
+class Counting:
+    """One process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.telemetry.process", str(folder)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), VARIABLE: str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def count(self, times: int) -> dict[str, float]:
+        """Have it count; what it then tells of all."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{times}\n")
+        self.process.stdin.flush()
+        text = "".join(iter(self.process.stdout.readline, "# EOF\n"))
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        assert len({(one.name, *one.labels.items()) for one in samples}) == len(samples), "a series was told twice"
+        return {one.name: one.value for one in samples if one.labels.get("le", "+Inf") == "+Inf"}
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def counting(folder: Path) -> Iterator[Counting]:
+    one = Counting(folder)
+    try:
+        yield one
+    finally:
+        one.kill()
+
+
+def test_what_all_have_counted_is_added_up(tmp_path: Path) -> None:
+    with counting(tmp_path) as first, counting(tmp_path) as second:
+        first.count(3)
+        told = second.count(4)
+    assert told["gatepost_held_total"] == 7
+    assert told["gatepost_took_seconds_count"] == 2
+    assert told["gatepost_took_seconds_sum"] == pytest.approx(0.004)
+    assert told["gatepost_workers"] == 2
+    assert told["gatepost_password_hashes_pending"] == 6
+
+
+def test_the_counts_of_the_dead_stay_and_their_levels_go(tmp_path: Path) -> None:
+    with counting(tmp_path) as staying:
+        staying.count(1)
+        for round_ in range(1, 4):
+            with counting(tmp_path) as killed:
+                assert killed.count(10)["gatepost_workers"] == 2
+            told = staying.count(0)
+            assert told["gatepost_held_total"] == 1 + 10 * round_
+            assert told["gatepost_workers"] == 1
+            assert told["gatepost_password_hashes_pending"] == 3
+        assert told["gatepost_worker_starts_total"] == 4
+    assert len(list(tmp_path.glob("counter_*"))) == 2, "who comes goes on in the place of who went"
+
+
+def test_a_server_that_was_killed_leaves_nothing_to_the_one_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.telemetry.folder._parent", lambda: tmp_path)
+    (tmp_path / "gatepost-metrics-left").mkdir()
+    (tmp_path / "gatepost-metrics-left" / "counter_0.db").touch()
+    with made_folder():
+        first = Path(os.environ[VARIABLE])
+        monkeypatch.delenv(VARIABLE)
+        with made_folder():
+            assert first.is_dir(), "it is in use"
+        os.environ[VARIABLE] = str(first)
+        assert [one.name for one in tmp_path.iterdir()] == [first.name]
+    assert list(tmp_path.iterdir()) == []
+    assert VARIABLE not in os.environ
+
+
+def test_a_folder_that_the_operator_names_is_emptied_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    (tmp_path / "counter_0.db").touch()
+    (tmp_path / "notes").touch()
+    with made_folder():
+        assert [one.name for one in tmp_path.iterdir()] == ["notes"]
+    assert os.environ[VARIABLE] == str(tmp_path)
