@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -15,6 +15,16 @@ from service.revocation.acts import Acts
 
 _log = structlog.get_logger("gatepost.keys")
 _INTERVAL = 1.0
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """The key that signs in [`since`, `until`)."""
+
+    signer: SignsBytes
+    since: datetime
+    until: datetime
 
 
 class Keyring:
@@ -49,6 +59,7 @@ class Keyring:
         self._now = now
         self._known: tuple[SigningKey, ...] = ()
         self._signers: dict[str, SignsBytes] = {}
+        self._present: dict[str, _Present] = {}
         self._reloading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -145,13 +156,25 @@ class Keyring:
         self.keys = self._forge.verifying(known)
         self._known = known
         self._signers = {key.kid: self._signers[key.kid] for key in known if key.kid in self._signers}
+        self._present = {}
         self.version += 1
 
     def _signer(self, algorithm: str, now: datetime) -> SignsBytes:
+        present = self._present.get(algorithm)
+        if present is None or not present.since <= now < present.until:
+            present = self._present[algorithm] = self._find_present(algorithm, now)
+        return present.signer
+
+    def _find_present(self, algorithm: str, now: datetime) -> _Present:
+        """The key that signs now, and between which two moments that is so: which one it is changes when one of them
+        begins or ends. Raises `StoreUnavailable`."""
         key = self._current(algorithm, now)
         if key is None:
             raise StoreUnavailable("keys", detail="no signing key has been read yet")
-        return self._signers[key.kid]
+        ends = (end for key in self._known for end in (key.signs_from, key.signs_until, key.verifies_until))
+        turns = [_FIRST, *(end for end in ends if end is not None), _LAST]
+        since, until = max(turn for turn in turns if turn <= now), min(turn for turn in turns if turn > now)
+        return _Present(self._signers[key.kid], since, until)
 
     def _current(self, algorithm: str, now: datetime) -> SigningKey | None:
         """The newest that signs now; if none does (the clock was set back, or the key before was lost), the next."""
