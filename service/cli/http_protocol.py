@@ -17,6 +17,7 @@ SLOWEST_REQUEST = 30.0
 
 SWEEP_EVERY = 5
 _OK = b"HTTP/1.1 200 OK\r\n"
+_CLOSE = b"connection: close\r\n"
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _REFUSAL = b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\ncache-control: no-store\r\n\r\n"
 
@@ -26,22 +27,27 @@ class _TooLarge(Exception):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. `waiting_since` is when the request began that is not whole yet, None when there is none."""
+    """One connection. `waiting_since` is when the request began that is not whole yet, None when there is none;
+    `idle_since` when a request was answered at once, None after any other."""
 
     alive: ClassVar[set["HttpProtocol"]] = set()
+    fields: ClassVar[list[tuple[bytes, bytes]]] = []
+    rendered: ClassVar[bytes] = b""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.waiting_since: float | None = time.monotonic()
+        self.idle_since: float | None = None
         self._begun = 0
         self._in_head = False
         self._head = 0
         self._chunk = 0
         self._seen = 0
         self._too_large = False
-        self._edge = self.app if isinstance(self.app, Edge) else None
-        self._is_first = False
-        self._held: RequestResponseCycle | None = None
+        self._edge = self.app if isinstance(self.app, Edge) and not self.root_path else None
+        self._direct: Edge | None = None
+        self._is_held = False
+        self._body = b""
 
     def connection_made(self, transport: Any) -> None:
         self.alive.add(self)
@@ -56,12 +62,13 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Count what comes of a head that goes on: fields are told by the parser only when they are whole."""
         begun, in_head = self._begun, self._in_head
+        self.idle_since = None
         self._chunk = len(data)
         self._seen += self._chunk
         super().data_received(data)
-        if self._held is not None:  # the rest of its body is still to come
-            held, self._held = self._held, None
-            super()._start_asgi_task(held, cast("Any", self._edge))
+        if self._direct is not None:  # the rest of its body is still to come
+            self._direct = None
+            self._make_cycle()
         if in_head and self._in_head and begun == self._begun:
             self._head += self._chunk
             if self._head > LONGEST_HEAD:
@@ -80,55 +87,84 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.headers) > MOST_FIELDS or (self._seen > LONGEST_HEAD and self._size() > LONGEST_HEAD):
             self._too_large = True
             raise _TooLarge
-        self._is_first = True
-        super().on_headers_complete()
-        self._is_first = False
+        self._direct = self._find_direct()
+        self._body = b""
+        if self._direct is None:
+            super().on_headers_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Answer here what the edge lets us: one write, and no task where the answer is at hand. Not what waited for
-        another request: each of a queue would be answered from within the end of the one before."""
-        is_plain = cycle.keep_alive and not (cycle.waiting_for_100_continue or self.flow.write_paused)
-        is_ours = is_plain and self._is_first and self._edge is app
-        edge = self._edge if is_ours else None
-        if edge is None or not edge.is_direct(_scope(cycle)):
-            super()._start_asgi_task(cycle, app)
-        elif cycle.scope["method"] == "POST":
-            self._held = cycle
-        else:
-            self._answer(edge, cycle)
+    def on_body(self, body: bytes) -> None:
+        if self._direct is None:
+            super().on_body(body)
+        elif self.scope["method"] == "POST":
+            self._body += body
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
-        super().on_message_complete()
-        if self._held is not None and self._edge is not None:
-            held, self._held = self._held, None
-            self._answer(self._edge, held)
-
-    def _answer(self, edge: Edge, cycle: RequestResponseCycle) -> None:
-        whole = edge.at_hand(_scope(cycle), bytes(cycle.body))
-        if whole is not None:
-            self._send(cycle, whole)
+        edge, self._direct = self._direct, None
+        if edge is None:
+            super().on_message_complete()
             return
-        task = self.loop.create_task(self._answer_later(edge, cycle))
+        whole = edge.at_hand(_scope(self), self._body)
+        if whole is not None:
+            self._write(whole)
+            self.server_state.total_requests += 1
+            self.idle_since = time.monotonic()
+            return
+        self._is_held = True
+        self._make_cycle()
+        self._is_held = False
+        super().on_message_complete()
+        task = self.loop.create_task(self._answer_later(edge, self.cycle))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    def _find_direct(self) -> Edge | None:
+        """The edge, when it lets us answer this request, as soon as its body is whole; else it is an ordinary one. Not
+        what waits for another request: each of a queue would be answered from within the end of the one before."""
+        edge, parser = self._edge, self.parser
+        cycle: RequestResponseCycle | None = self.cycle
+        is_free = cycle is None or cycle.response_complete
+        if edge is None or not is_free or self.expect_100_continue or self.flow.write_paused or b"#" in self.url:
+            return None
+        if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.should_upgrade():
+            return None
+        raw_path, _, query = self.url.partition(b"?")
+        scope = _scope(self)
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = raw_path.decode("latin-1")
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        return edge if edge.is_direct(scope) else None
+
+    def _make_cycle(self) -> None:
+        """Have uvicorn take the request over, with as much of its body as has come."""
+        super().on_headers_complete()
+        super().on_body(self._body)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not self._is_held:
+            super()._start_asgi_task(cycle, app)
 
     async def _answer_later(self, edge: Edge, cycle: RequestResponseCycle) -> None:
         whole = await edge.later(_scope(cycle), bytes(cycle.body))
         if whole is None:
             super()._start_asgi_task(cycle, cast("Any", edge))
         elif not self.transport.is_closing():
-            self._send(cycle, whole)
+            self._write(whole, is_last=not cycle.keep_alive)  # the server has begun to stop meanwhile
+            cycle.response_started = cycle.response_complete = True
+            self.on_response_complete()
 
-    def _send(self, cycle: RequestResponseCycle, whole: bytes) -> None:
-        fields = [b"%b: %b\r\n" % field for field in cycle.default_headers]
-        if not cycle.keep_alive:  # the server has begun to stop meanwhile
-            fields.append(b"connection: close\r\n")
-        self.transport.write(b"".join((_OK, *fields, whole)))
-        cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
+    def _write(self, whole: bytes, *, is_last: bool = False) -> None:
+        self.transport.write(b"".join((_OK, self._default_fields(), _CLOSE if is_last else b"", whole)))
+        if is_last:
             self.transport.close()
-        self.on_response_complete()
+
+    def _default_fields(self) -> bytes:
+        """Those that uvicorn has for every answer, such as the date; it makes new ones each second."""
+        cls, fields = HttpProtocol, self.server_state.default_headers
+        if cls.fields is not fields:
+            cls.fields, cls.rendered = fields, b"".join(b"%b: %b\r\n" % field for field in fields)
+        return cls.rendered
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when parsing has ended."""
@@ -149,13 +185,16 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _scope(cycle: RequestResponseCycle) -> dict[str, Any]:
-    return cast("dict[str, Any]", cycle.scope)
+def _scope(of: HttpProtocol | RequestResponseCycle) -> dict[str, Any]:
+    return cast("dict[str, Any]", of.scope)
 
 
 async def drop_slow() -> None:
-    """Hang up on every connection whose request has been coming for too long."""
-    oldest = time.monotonic() - SLOWEST_REQUEST
+    """Hang up on every connection whose request has been coming for too long, and on those that uvicorn does not know
+    to be idle."""
+    now = time.monotonic()
     for connection in list(HttpProtocol.alive):
-        if connection.waiting_since is not None and connection.waiting_since < oldest:
+        if connection.waiting_since is not None and connection.waiting_since < now - SLOWEST_REQUEST:
             connection.refuse(b"408 Request Timeout")
+        elif connection.idle_since is not None and connection.idle_since < now - connection.timeout_keep_alive:
+            connection.timeout_keep_alive_handler()

@@ -184,6 +184,29 @@ async def test_what_is_at_hand_is_sent_at_once_and_is_the_same(port: int, monkey
     assert at_once.endswith(b"x-request-id: r\r\n\r\nhot")
 
 
+async def test_a_connection_that_was_answered_at_once_is_kept_for_as_long_as_any(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2):
+        writer.write(HOT)
+        assert (await reader.readuntil(b"\r\n\r\nhot")).startswith(b"HTTP/1.1 200")
+        await drop_slow()
+    [connection] = HttpProtocol.alive
+    monkeypatch.setattr(connection, "timeout_keep_alive", 0)
+    writer.write(posted(b"wait"))
+    await asyncio.sleep(WAIT / 2)
+    await drop_slow()  # not while it is being answered
+    connection.timeout_keep_alive = 60
+    assert (await reader.readuntil(b"hot later wait")).startswith(b"HTTP/1.1 200")
+    writer.write(HOT)
+    await reader.readuntil(b"\r\n\r\nhot")
+    connection.timeout_keep_alive = 0
+    await drop_slow()
+    assert await reader.read() == b""
+    writer.close()
+
+
 async def test_answers_come_in_the_order_of_their_requests(port: int) -> None:
     posted = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
     answer = await answer_to(port, HOT * 3 + posted + HOT * 2_000 + posted + HOT)
@@ -209,6 +232,7 @@ async def test_an_unusual_request_for_what_is_at_hand(
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert answer.count(b"HTTP/1.1 200 OK") == (1 if closes else 2)
     assert (b"\r\n\r\nhot" in answer) is not line.startswith(b"HEAD")
+    assert b"hotabc" not in answer
 
 
 async def test_a_connection_that_is_answered_at_once_can_be_ended_in_good_order(port: int) -> None:
