@@ -102,10 +102,8 @@ async def test_who_is_unknown_is_not_remembered_as_unknown(
     assert asked.sql == 0
 
 
-async def test_the_memory_has_a_bound_and_forgets_the_oldest(
-    house: House, valkey_server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.clients.directory._BOUND", 2)
+async def test_the_memory_has_a_bound_and_forgets_the_oldest(house: House, valkey_server: ValkeyServer) -> None:
+    house.rooms.client_directory._known._bound = 2
     made = [
         (await house.rooms.clients.create(name, confidential=True, scopes=(), now=clock.now()))[0] for name in "abc"
     ]
