@@ -1,5 +1,7 @@
 """New ids: UUIDs that sort by the time of their making, as text."""
 
+from functools import lru_cache
+
 from uuid_utils.compat import uuid7
 
 
@@ -8,6 +10,7 @@ def new_id() -> str:
     return str(uuid7())
 
 
+@lru_cache(maxsize=10_000)
 def packed_id(text: str) -> bytes:
     """The 16 bytes of an id. Raises `ValueError` for what is no UUID in canonical text form."""
     raw = bytes.fromhex(text.replace("-", ""))
@@ -16,6 +19,7 @@ def packed_id(text: str) -> bytes:
     return raw
 
 
+@lru_cache(maxsize=10_000)
 def unpacked_id(raw: bytes) -> str:
     """The id of these 16 bytes. An object of `UUID` in between would take three times as long."""
     digits = raw.hex()

@@ -41,7 +41,6 @@ from service.web.management import management
 from service.web.oauth import authorize, consent, device, linking, logout, metadata, sign_in
 from service.web.oauth import federation as hosted_federation
 from service.web.oauth.errors import DEVICE_AUTHORIZATION, INTROSPECT, REVOKE, TOKEN, USERINFO
-from service.web.oauth.form_body import SenderOf
 from service.web.oauth.introspect import IntrospectEndpoint
 from service.web.oauth.revoke import RevokeEndpoint
 from service.web.oauth.token import FormEndpoint
@@ -157,12 +156,12 @@ def _describe(app: FastAPI, settings: Settings, house: House, gate: Gate) -> Non
 
 def _hot(rooms: Rooms, gate: Gate, *, secure: bool) -> dict[str, HotEndpoint]:
     """What is answered without router and dependencies, by its path."""
-    sender = SenderOf(gate.address)
+    address = gate.address
     return {
         VERIFY_PATH: VerifyEndpoint(gate, secure=secure),
-        TOKEN: FormEndpoint(rooms.tokens, sender, secure=secure),
-        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, sender, secure=secure),
-        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, sender, secure=secure),
-        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, sender, secure=secure),
+        TOKEN: FormEndpoint(rooms.tokens, address, secure=secure),
+        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, address, secure=secure),
+        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, address, secure=secure),
+        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, address, secure=secure),
         USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory, secure=secure),
     }

@@ -8,7 +8,7 @@ never takes a secret: what is told to it is names, ids and reasons. Read `event.
 
 from service.audit.event import EVENTS, Actor, ActorKind, Event, Kind, Outcome
 from service.audit.journal import Journal, Refusals
-from service.audit.occasion import Occasion, caller_is, occasion
+from service.audit.occasion import Occasion, begin_occasion, caller_is, occasion
 from service.audit.record import Record
 from service.audit.sealer import Sealer
 from service.audit.verification import Verification
@@ -26,6 +26,7 @@ __all__ = [
     "Refusals",
     "Sealer",
     "Verification",
+    "begin_occasion",
     "caller_is",
     "occasion",
 ]

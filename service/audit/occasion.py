@@ -24,6 +24,11 @@ _SYSTEM = Occasion(actor=SYSTEM)
 _OCCASION: ContextVar[Occasion | None] = ContextVar("occasion", default=None)
 
 
+def begin_occasion(of: Occasion) -> None:
+    """What the present task does from now on, it does on this occasion."""
+    _OCCASION.set(of)
+
+
 @contextmanager
 def occasion(of: Occasion) -> Iterator[Occasion]:
     """What happens inside, tasks that it starts included, happens on this occasion."""

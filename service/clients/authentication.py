@@ -1,6 +1,6 @@
 """Which client is calling, at the endpoints of OAuth (RFC 6749 §2.3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from service.protocol.authorization import BasicPair, parse_authorization
 from service.protocol.errors import InvalidClient, InvalidRequest, NotAuthenticated
 from service.protocol.form import Form, parse_form_word
 
-_IN_THE_FORM = ("client_secret", "client_assertion", "client_assertion_type")
+_IN_THE_FORM = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 """What a form may say of who is calling beside the Authorization field."""
 
 
@@ -29,20 +29,18 @@ class KnownClients(Protocol):
         """The same from memory alone, and the same object until anything about the client has changed."""
 
 
-def _nobody(client_id: str, person: str | None) -> None:
-    """For who has nobody to tell."""
+class Sender(Protocol):
+    """Who sent a request, before anything is believed."""
 
+    @property
+    def authorizations(self) -> Sequence[bytes]:
+        """Its Authorization fields."""
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who sent a request, before anything is believed: its Authorization fields, and how to find out its address.
+    def address(self) -> str:
+        """Where it came from."""
 
-    `is_known` is to be told the id of a client that has proved itself, and of the person whose grant was good.
-    """
-
-    authorizations: Sequence[bytes] = field(repr=False)
-    address: Callable[[], str]
-    is_known: Callable[[str, str | None], None] = _nobody
+    def is_known(self, client_id: str, person: str | None) -> None:
+        """This client has proved itself, and the grant of this person was good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ class ClientAuthentication:
     def _find_proved(self, form: Form, sender: Sender, now: datetime) -> ProvedClient | None:
         """The client that proved itself by this very Authorization field before, when that still stands and is all that
         the request says about who is calling."""
-        if len(sender.authorizations) != 1 or any(form.find(name) is not None for name in _IN_THE_FORM):
+        if len(sender.authorizations) != 1 or not _IN_THE_FORM.isdisjoint(form.names):
             return None
         proved = self._proved.get(self._digest(sender.authorizations[0]))
         if proved is None or not self.stands(proved, sender, now=now):

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jwk
 from jose.backends.base import Key
@@ -102,10 +102,10 @@ class JoseSigner:
 
 def _es256(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
     """Signatures as RFC 7518 §3.4 has them. jose makes each by way of hexadecimal, which costs a quarter of it."""
-    algorithm = ec.ECDSA(hashes.SHA256())
+    algorithm = ec.ECDSA(Prehashed(hashes.SHA256()))
 
     def sign(signed: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(signed, algorithm))
+        r, s = decode_dss_signature(key.sign(sha256(signed).digest(), algorithm))
         return r.to_bytes(_COORDINATE) + s.to_bytes(_COORDINATE)
 
     return sign

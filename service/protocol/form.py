@@ -1,7 +1,7 @@
 """Form bodies with exactly one reading (RFC 6749 §3.2, appendix B)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import unquote_plus
 
 from service.protocol.errors import InvalidRequest
@@ -18,6 +18,11 @@ class Form:
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values
+
+    @property
+    def names(self) -> Collection[str]:
+        """Every parameter that was sent, the empty ones too."""
+        return self._values.keys()
 
     def find(self, name: str) -> str | None:
         """The value of a parameter, if it was sent."""

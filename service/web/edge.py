@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import logs
+from service.audit import begin_occasion, occasion
 from service.protocol.errors import Refusal
 from service.web.address import AddressRule
 from service.web.cors import with_cors
@@ -127,7 +128,7 @@ class Edge:
         outgoing = scope[_OUTGOING] = Outgoing(send, scope, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
         try:
-            with request_occasion(scope, scope[REQUEST_ID], self._address):
+            with occasion(request_occasion(scope, scope[REQUEST_ID], self._address)):
                 await self._within_origins(scope, receive, outgoing)
         finally:
             if outgoing.status:
@@ -181,15 +182,15 @@ class Edge:
 
     async def later(self, scope: Scope, body: bytes) -> bytes | None:
         """What follows the status line of a 200. None says: call this application, which knows of the failure and
-        answers it. Raises nothing. Call it in a task of its own: it sets what that logs."""
+        answers it. Raises nothing. Call it in a task of its own: it sets what that logs and audits."""
         request_id = self._request_id(scope)
         scope[REQUEST_ID] = request_id.decode()
         logs.request_id.set(scope[REQUEST_ID])
+        begin_occasion(request_occasion(scope, scope[REQUEST_ID], self._address))
         try:
             if len(body) > self._max_body:
                 raise BodyTooLarge(detail="whole length")
-            with request_occasion(scope, scope[REQUEST_ID], self._address):
-                answer = await self._hot[scope["path"]].answer(scope, body)
+            answer = await self._hot[scope["path"]].answer(scope, body)
         except Exception as failure:
             scope[_FAILED] = failure
             return None

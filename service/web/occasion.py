@@ -1,22 +1,20 @@
 """What the audit knows of a request: its id, its address by the rule of trusted proxies, its user agent, who calls."""
 
-from contextlib import AbstractContextManager
-
 from starlette.types import Scope
 
 from gatepost.principal import Principal
-from service.audit import Actor, Occasion, caller_is, occasion
+from service.audit import Actor, Occasion, caller_is
 from service.web.address import AddressRule
 
 
-def request_occasion(scope: Scope, request_id: str, address: AddressRule) -> AbstractContextManager[Occasion]:
-    """What is done inside is done by this request."""
+def request_occasion(scope: Scope, request_id: str, address: AddressRule) -> Occasion:
+    """That of what this request does."""
 
     def source() -> tuple[str, str]:
         fields = (value.decode("latin-1") for name, value in scope["headers"] if name == b"user-agent")
         return address.of(scope), next(fields, "")[:256]
 
-    return occasion(Occasion(request_id, source))
+    return Occasion(request_id, source)
 
 
 def principal_calls(principal: Principal) -> None:

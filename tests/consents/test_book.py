@@ -12,7 +12,6 @@ from gatepost.encoding import encode_segment
 from service import clock
 from service.accounts.account import User
 from service.app import House
-from service.clients.authentication import Sender
 from service.clients.client import Client
 from service.clients.directory import DOCS_CLIENT_ID
 from service.clients.metadata import AUTHORIZATION_CODE, NO_SECRET, REFRESH_TOKEN, ClientMetadata
@@ -21,6 +20,8 @@ from service.codes.grant import AuthorizationGrant
 from service.identifiers import new_id
 from service.protocol.errors import InvalidClient, InvalidGrant, InvalidToken, NotFound
 from service.protocol.form import parse_form
+from service.web.address import AddressRule
+from service.web.oauth.form_body import SenderOf
 from tests.rooms import HERE, add_user, sign_in, whoami
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +93,9 @@ async def refresh(house: House, client: Client, token: str) -> dict[str, str]:
 
 async def ask(house: House, client: Client, sent: dict[str, str]) -> dict[str, str]:
     form = parse_form(urlencode({"client_id": client.id, **sent}).encode())
-    answer = await house.rooms.tokens.answer(form, Sender([], lambda: HERE.address), now=clock.now())
+    answer = await house.rooms.tokens.answer(
+        form, SenderOf({"headers": [], "client": (HERE.address, 1)}, AddressRule(())), now=clock.now()
+    )
     return {name: str(value) for name, value in answer.items()}
 
 

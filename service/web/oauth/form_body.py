@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pydantic_core import to_json
 from starlette.types import Scope
 
-from service.clients.authentication import Sender
 from service.protocol.errors import InvalidRequest
 from service.protocol.form import Form, parse_form
 from service.web.address import AddressRule
@@ -39,21 +38,29 @@ def authorizations(scope: Scope) -> list[bytes]:
 
 
 class SenderOf:
-    """Who sent a request, by this rule for addresses."""
+    """Who sent a request, by this rule for addresses. What nobody asks for is not worked out."""
 
-    def __init__(self, rule: AddressRule) -> None:
+    __slots__ = ("_rule", "_scope")
+
+    def __init__(self, scope: Scope, rule: AddressRule) -> None:
+        self._scope = scope
         self._rule = rule
 
-    def __call__(self, scope: Scope) -> Sender:
-        """The sender; its address is worked out only when somebody asks."""
+    @property
+    def authorizations(self) -> list[bytes]:
+        """Its Authorization fields."""
+        return authorizations(self._scope)
 
-        def is_known(client_id: str, person: str | None) -> None:
-            if person is None:
-                scope[CALLER] = Caller("client", client_id, client_id)
-            else:
-                person_calls(scope, person, client_id)
+    def address(self) -> str:
+        """Where it came from, as the trusted proxies tell."""
+        return self._rule.of(self._scope)
 
-        return Sender(authorizations(scope), lambda: self._rule.of(scope), is_known)
+    def is_known(self, client_id: str, person: str | None) -> None:
+        """Who looks on is told of this client, or of the person for whom it calls."""
+        if person is None:
+            self._scope[CALLER] = Caller("client", client_id, client_id)
+        else:
+            person_calls(self._scope, person, client_id)
 
 
 class JsonAnswers:

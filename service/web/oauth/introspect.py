@@ -9,6 +9,7 @@ from service import clock
 from service.clients.authentication import ClientAuthentication, ProvedClient
 from service.introspection import Introspection, shown
 from service.protocol.errors import InvalidClient
+from service.web.address import AddressRule
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
 from service.web.oauth.recurring import RecurringRequests
@@ -28,10 +29,10 @@ class IntrospectEndpoint:
     methods = ("POST",)
 
     def __init__(
-        self, clients: ClientAuthentication, introspection: Introspection, sender: SenderOf, *, secure: bool
+        self, clients: ClientAuthentication, introspection: Introspection, address: AddressRule, *, secure: bool
     ) -> None:
         self._clients = clients
-        self._sender = sender
+        self._address = address
         self._introspection = introspection
         self._render = JsonAnswers(secure=secure)
         self._recurring = RecurringRequests[_Asked]()
@@ -39,7 +40,7 @@ class IntrospectEndpoint:
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer about an access token to a client that is remembered."""
-        now, sender = clock.now(), self._sender(scope)
+        now, sender = clock.now(), SenderOf(scope, self._address)
         digest = self._recurring.digest(scope, body)
         asked = self._recurring.find(digest)
         if asked is not None and self._clients.stands(asked.client, sender, now=now):
@@ -63,7 +64,7 @@ class IntrospectEndpoint:
         A public client has proved nothing and is refused (§2.1: the endpoint must not help to scan for tokens).
         """
         form, now = parse_body(scope, body), clock.now()
-        client = await self._clients.check(form, self._sender(scope), now, at_token_endpoint=False)
+        client = await self._clients.check(form, SenderOf(scope, self._address), now, at_token_endpoint=False)
         if not client.confidential:
             raise InvalidClient(detail="a public client may not introspect")
         return self._render(await self._introspection.tell(form.get("token"), client=client, now=now))
