@@ -13,6 +13,7 @@ import pytest
 from service import clock
 from service.api_keys.text import PREFIX as KEY_PREFIX
 from service.sessions.refresh_token import PREFIX as REFRESH_PREFIX
+from tests.altered import altered
 from tests.servers.gatepost import PASSWORD, Fleet, bearer, running_fleet, settings_for
 from tests.servers.valkey import ValkeyServer
 
@@ -42,12 +43,12 @@ async def use_everything(fleet: Fleet) -> set[str]:
     secrets |= await use_cookies(client)
     link = await fleet.house.rooms.directory.offer_setup(now=clock.now())
     assert link is None
-    for token in (tokens["refresh_token"], tokens["refresh_token"][:-1] + "A"):
+    for token in (tokens["refresh_token"], altered(tokens["refresh_token"])):
         for _ in range(2):
             answer = await client.post("/auth/refresh", json={"refresh_token": token})
             if answer.status_code == 200:
                 secrets |= {answer.json()["access_token"], answer.json()["refresh_token"]}
-    for forged in ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJyb290In0.", tokens["access_token"][:-4] + "AAAA"):
+    for forged in ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJyb290In0.", altered(tokens["access_token"])):
         assert (await client.get("/users/me", headers=bearer(forged))).status_code == 401
         secrets.add(forged)
     return secrets

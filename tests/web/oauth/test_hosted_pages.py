@@ -7,6 +7,7 @@ import pytest
 
 from service.accounts.account import User
 from service.web.pages import PageRoute
+from tests.altered import altered
 from tests.servers.gatepost import PASSWORD
 from tests.web.oauth.asking import FORM, App, register
 from tests.web.oauth.browsing import Surfer, asked, hidden, returned
@@ -99,7 +100,7 @@ async def test_a_yes_counts_only_from_the_form_that_this_person_was_shown_in_thi
         answer = await surfer.submit(page, choice="allow", **changed)
         assert answer.status_code == 403, what
         assert "location" not in answer.headers
-    for what, fields in {"another's": theirs, "forged": {**mine, "request": mine["request"][:-2] + "AA"}}.items():
+    for what, fields in {"another's": theirs, "forged": {**mine, "request": altered(mine["request"])}}.items():
         answer = await surfer.client.post("/consent", data={**fields, "choice": "allow"})
         assert answer.status_code == 400, what
         assert "location" not in answer.headers
