@@ -4,4 +4,7 @@ Features live in rooms (`credentials`, `sessions`, `revocation`, …) that know 
 `crypto` are the rim; `app/` joins them. Read `web/security.py` first, then `docs/architecture.md`.
 """
 
+from service import lean
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "lean"]

@@ -12,9 +12,12 @@ import signal
 import threading
 import time
 
-from service.app import create_app
+from service import lean
 from service.logs import configure_logs
 from service.settings import PREFIX, Settings, SettingsRefused, load_settings
+
+with lean.without("pydantic.v1"):  # FastAPI asks of each model whether it is one of pydantic 1
+    from service.app import create_app
 
 _ENDS_WITHIN = 20.0  # seconds
 _BETWEEN_COLLECTIONS = 20_000

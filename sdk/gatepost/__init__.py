@@ -6,8 +6,8 @@ where anything is stored, and what the server is made of. Read `principal.py` fi
 needs only `fastapi.py` and, for tests, `testing.py`, which are imported by their own names.
 """
 
-from gatepost.feed import RevocationFeed
-from gatepost.jwks import JwksCache
+from typing import TYPE_CHECKING
+
 from gatepost.keys import KeySet, VerificationKey
 from gatepost.principal import Principal
 from gatepost.refusals import (
@@ -22,6 +22,10 @@ from gatepost.refusals import (
 from gatepost.revocation import Revocation, RevocationKind, RevocationSet
 from gatepost.tokens import AccessToken, TokenReader
 from gatepost.verify import Verifier, check_scopes
+
+if TYPE_CHECKING:
+    from gatepost.feed import RevocationFeed
+    from gatepost.jwks import JwksCache
 
 __all__ = [
     "AccessRefused",
@@ -44,3 +48,17 @@ __all__ = [
     "Verifier",
     "check_scopes",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What asks Gatepost over HTTP is loaded when it is asked for: who only checks tokens needs no HTTP client."""
+    match name:
+        case "JwksCache":
+            from gatepost.jwks import JwksCache
+
+            return JwksCache
+        case "RevocationFeed":
+            from gatepost.feed import RevocationFeed
+
+            return RevocationFeed
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,9 +5,16 @@ along (`local.py`); starting and stopping workers (`serve.py`). Refuses to decid
 Read `tree.py` first, then `house.py`.
 """
 
+import sys
+
 
 def main() -> None:
     """Run what the arguments ask for, and end the process. Workers import this room too, and need none of it."""
+    if sys.argv[1:] == ["serve"]:
+        from service.cli.serve import serve_alone
+
+        serve_alone()
+        return
     from service.cli.tree import run
 
     run()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from service.cli.exits import CannotStart, Exit, say
+from service.cli.exits import CannotStart, Exit, leave_for, say
 
 if TYPE_CHECKING:
     import uvicorn
@@ -27,11 +27,11 @@ def serve() -> None:
 
     In local mode it brings its own database and Valkey along, under var/. Ctrl-C or SIGTERM end it in good order.
     """
+    _end_in_good_order()
     from service.cli.checked import checked_settings
     from service.cli.local import hand_down, own_stores
     from service.logs import configure_logs
 
-    _end_in_good_order()
     settings = checked_settings(os.environ)
     configure_logs(level=settings.log.level, form=settings.log.form)
     tell = _teller(settings)
@@ -42,6 +42,17 @@ def serve() -> None:
         hand_down(settings, whole)
         threading.Thread(target=_greet, args=(whole, listeners[0].getsockname(), link, tell), daemon=True).start()
         _run(_uvicorn_config(settings.server.workers), listeners)
+
+
+def serve_alone() -> None:
+    """`gatepost serve` without the tree of commands, whose library a process that runs for months need not keep."""
+    from service.cli.environment import read_env_file
+
+    try:
+        read_env_file()
+        serve()
+    except Exception as error:
+        leave_for(error)
 
 
 async def _prepare(settings: "Settings", tell: Callable[[str], None]) -> str | None:
@@ -75,8 +86,10 @@ async def _bring_up_to_date(settings: "Settings", tell: Callable[[str], None]) -
 
 
 async def _offer_setup(settings: "Settings") -> str | None:
-    from service import clock
-    from service.app import build_house
+    from service import clock, lean
+
+    with lean.without("pydantic.v1"):  # as in `service.main`
+        from service.app import build_house
     from service.storage.sql import Database, SqlUsers
 
     async with AsyncExitStack() as closing:

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
-
-import httpx2
 
 from gatepost.encoding import parse_json
 from service.federation.checks import is_allowed
 from service.federation.provider import Reply
 from service.federation.refusals import ProviderFailed, ProviderSilent
 from service.outgoing.http import OutgoingHttp
+
+if TYPE_CHECKING:
+    import httpx2
 
 LONGEST = 100_000
 _ASKED = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -40,6 +42,8 @@ class ProviderCalls:
     async def _ask(
         self, method: str, uri: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> Reply:
+        import httpx2  # loaded when it is used, as in `http.py`
+
         place = _place(uri, local=self._local)
         try:
             async with (
@@ -70,7 +74,7 @@ def _place(uri: str, *, local: bool) -> str:
     return f"{parts.netloc}{parts.path}"
 
 
-async def _body(answer: httpx2.Response, place: str) -> bytes:
+async def _body(answer: "httpx2.Response", place: str) -> bytes:
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise ProviderFailed(detail=f"{place}: a compressed answer, whose size cannot be bounded")
     body = bytearray()

@@ -5,7 +5,6 @@ import email
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email import policy
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -56,6 +55,8 @@ def _is_here(request: Request) -> bool:
 
 
 def _read(file: Path) -> Letter:
+    from email import policy  # local mode alone reads letters
+
     letter = email.message_from_bytes(file.read_bytes(), policy=policy.default)
     body = letter.get_body(("plain",))
     text = "" if body is None else str(body.get_content())

@@ -3,11 +3,14 @@
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.running import PASSWORD, Gatepost, is_free, production
+from tests.servers.gatepost import settings_for
 from tests.servers.process import free_ports
 from tests.servers.valkey import ValkeyServer
 
@@ -143,3 +146,18 @@ def test_a_worker_alone_says_what_it_lacks(tmp_path: Path) -> None:
     assert ran.returncode != 0
     for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL"):
         assert f"GATEPOST_{name}: is missing; `gatepost serve` sets it" in ran.stderr
+
+
+_LOADED = """
+import sys
+import service.cli.serve, service.cli.http_protocol
+import service.main
+print(*sorted({"rich", "typer", "pydantic.v1", "httpx2", "aiosmtplib", "zxcvbn", "alembic"} & sys.modules.keys()))
+"""
+
+
+def test_a_worker_keeps_in_memory_no_library_that_it_may_never_need(tmp_path: Path) -> None:
+    gatepost = Gatepost(tmp_path)
+    environ = {**gatepost.environ, **settings_for("sqlite:///never-opened.db", "redis://127.0.0.1:1/0")}
+    ran = subprocess.run([sys.executable, "-c", _LOADED], env=environ, capture_output=True, text=True, check=True)
+    assert ran.stdout == "\n"

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import Counter
-from itertools import count
 from pathlib import Path
 
 import httpx2
@@ -16,7 +15,7 @@ from tests.servers.gatepost import Fleet, bearer
 pytestmark = pytest.mark.anyio
 ACTS = 240
 ACTS_A_KILL = 100
-"""In the short form; the full one, `--rounds 20000`, kills twenty times too."""
+"""So the short form kills twice, and the full one, `--rounds 20000`, two hundred times."""
 AT_ONCE = 4
 """Callers of each worker."""
 
@@ -33,9 +32,9 @@ class Acts:
     def __init__(self, fleet: Fleet, asked: int, path: str, headers: dict[str, str]) -> None:
         self.fleet = fleet
         self.left = iter(range(asked))
-        self.to_a_kill = max(ACTS_A_KILL, asked // 20)
         self.path = path
         self.headers = headers
+        self.kills = 0
         self.became: dict[str, int] = {}
         """Status by request id; 0 when the worker died before it had answered."""
 
@@ -54,12 +53,13 @@ class Acts:
 
     async def kill_now_and_then(self) -> None:
         """Kill a worker after each so many acts, and start it again."""
-        for kills in count(1):
-            due = kills * self.to_a_kill - random.randrange(self.to_a_kill // 2)
+        while True:
+            due = (self.kills + 1) * ACTS_A_KILL - random.randrange(ACTS_A_KILL // 2)
             while len(self.became) < due:
                 await asyncio.sleep(0.001)
             worker = random.choice(self.fleet.workers)
             worker.kill()
+            self.kills += 1
             worker.start()
 
 
@@ -84,7 +84,6 @@ async def test_rows_are_the_acknowledged_acts_however_workers_die(fleet: Fleet, 
     assert len(acts.became) == (rounds or ACTS) == len(acknowledged | unknown), became
     assert set(written.values()) == {1}
     assert acknowledged <= written.keys() <= acknowledged | unknown
-    print(f"\n{len(acknowledged)} acknowledged, {became[0]} cut off, {became[503]} refused; {len(written)} rows")
 
     async with asyncio.timeout(30):
         while await fleet.house.rooms.audit.unsealed_after("", limit=1):
@@ -95,6 +94,8 @@ async def test_rows_are_the_acknowledged_acts_however_workers_die(fleet: Fleet, 
     assert (found.broken, found.unsealed) == (None, 0)
     assert found.rows > len(written)
     assert found.heads > 0
+    print(f"\n{acts.kills} kills; {len(acknowledged)} acts acknowledged, {became[0]} cut off, {became[503]} refused")
+    print(f"{len(written)} rows, {found.rows} with all that was noted besides; {found.heads} heads")
 
 
 def _lines(file: Path) -> list[str]:
