@@ -7,12 +7,14 @@ from typing import Protocol
 
 from service.accounts.account import User
 from service.ledger import Transaction
+from service.limits import Rate
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """One key of one person. `digest` is the SHA-256 of its secret; `previous_digest` still works until
-    `previous_until`. Empty `scopes` grant nothing; empty `networks` mean that any address may use it."""
+    `previous_until`. Empty `scopes` grant nothing; empty `networks` mean that any address may use it. `rate` is how
+    much may be asked with it, in place of each policy's own figure; None leaves that."""
 
     id: str
     user_id: str
@@ -27,6 +29,7 @@ class ApiKey:
     previous_until: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    rate: Rate | None = None
 
 
 class ApiKeys(Protocol):
@@ -43,6 +46,9 @@ class ApiKeys(Protocol):
 
     async def rename(self, tx: Transaction, key_id: str, *, user_id: str, name: str) -> None:
         """Raises `NotFound` for an unknown, revoked or another person's key."""
+
+    async def set_rate(self, tx: Transaction, key_id: str, *, user_id: str, rate: Rate | None) -> Rate | None:
+        """Put this figure in place of the present one, which is the answer. Raises `NotFound` as `rename` does."""
 
     async def replace_secret(
         self, tx: Transaction, key_id: str, *, user_id: str, digest: bytes, hint: str, old_until: datetime | None

@@ -12,6 +12,7 @@ from service.api_keys.key import ApiKey, ApiKeys
 from service.api_keys.text import new_key_text
 from service.audit.event import Event, Kind
 from service.identifiers import new_id
+from service.limits import Rate, told_rate
 from service.protocol.errors import Conflict, Invalid, NotFound
 from service.revocation.acts import Acts
 
@@ -74,6 +75,7 @@ class ApiKeyring:
         life: timedelta | None,
         now: datetime,
         key_id: str | None = None,
+        rate: Rate | None = None,
     ) -> NewApiKey:
         """A new key with at most the scopes that its owner has and that are in `within` (the asking credential's).
 
@@ -102,12 +104,15 @@ class ApiKeyring:
             networks=_checked_networks(networks),
             created_at=now,
             expires_at=now + span,
+            rate=rate,
         )
         async with self._acts.begin(now) as act:
             await self._keys.add(act.tx, key, at_most=self.at_most)
             if not await self._users.is_current(act.tx, user_id, owner.epoch):
                 raise Conflict(public="The account has just changed.", detail="another epoch than was read")
-            await act.note(_event(Kind.API_KEY_CREATED, key_id, user_id, scopes=sorted(wanted), days=span.days))
+            told = {} if rate is None else {"rate": str(rate)}
+            event = _event(Kind.API_KEY_CREATED, key_id, user_id, scopes=sorted(wanted), days=span.days, **told)
+            await act.note(event)
         return NewApiKey(key, text)
 
     async def rename(self, key_id: str, name: str, *, user_id: str, now: datetime) -> None:
@@ -124,8 +129,7 @@ class ApiKeyring:
             text, digest, hint = new_key_text(key_id)
         except ValueError:
             raise NotFound(public="There is no such API key.") from None
-        # Rises also when the clock of the worker that rotated last was ahead of ours.
-        epoch = max(int(now.timestamp() * 1_000_000), self._revoked.secret_epoch(key_id) + 1)
+        epoch = self._next_epoch(key_id, now)
         async with self._acts.begin(now) as act:
             await self._keys.replace_secret(
                 act.tx, key_id, user_id=user_id, digest=digest, hint=hint, old_until=now + overlap if overlap else None
@@ -135,6 +139,15 @@ class ApiKeyring:
             await act.note(_event(Kind.API_KEY_ROTATED, key_id, user_id, overlap_seconds=seconds))
         return text
 
+    async def set_rate(self, key_id: str, rate: Rate | None, *, user_id: str, now: datetime) -> None:
+        """How much may be asked with this key from now on, everywhere at once; None is each policy's own figure.
+        Whoever calls this has seen to it that an administrator asks. Raises `NotFound`."""
+        async with self._acts.begin(now) as act:
+            before = await self._keys.set_rate(act.tx, key_id, user_id=user_id, rate=rate)
+            await act.raise_secret_epoch(key_id, self._next_epoch(key_id, now), why="rate of an API key changed")
+            told = {"rate_before": told_rate(before), "rate": told_rate(rate)}
+            await act.note(_event(Kind.API_KEY_RATE_SET, key_id, user_id, **told))
+
     async def revoke(self, key_id: str, *, user_id: str, now: datetime) -> None:
         """End a key everywhere at once. Raises `NotFound`."""
         async with self._acts.begin(now) as act:
@@ -142,6 +155,10 @@ class ApiKeyring:
                 raise NotFound(public="There is no such API key.")
             await act.revoke_api_key(key_id, user_id=user_id, why="API key revoked")
             await act.note(_event(Kind.API_KEY_REVOKED, key_id, user_id))
+
+    def _next_epoch(self, key_id: str, now: datetime) -> int:
+        """Rises also when the clock of the worker that raised it last was ahead of ours."""
+        return max(int(now.timestamp() * 1_000_000), self._revoked.secret_epoch(key_id) + 1)
 
 
 def _event(kind: Kind, key_id: str, user_id: str, **detail: object) -> Event:

@@ -12,6 +12,7 @@ from service.app.house import House, build_house
 from service.app.stores import mail_folder
 from service.app.telemetry import Telemetry
 from service.settings import Settings
+from service.settings.model import LimitSettings
 from service.web import (
     account,
     address_pages,
@@ -48,7 +49,7 @@ from service.web.oauth.userinfo import UserInfoEndpoint
 from service.web.pages import PageRoute
 from service.web.rooms import Rooms
 from service.web.security import Gate
-from service.web.throttle import Throttle
+from service.web.throttle import Policy, Throttle
 from service.web.verify import PATH as VERIFY_PATH
 from service.web.verify import VerifyEndpoint
 
@@ -106,14 +107,22 @@ def gate_of(settings: Settings, house: House) -> Gate:
         cookies=Cookies(secure=settings.secure),
         device=DeviceCookie(secure=settings.secure),
         address=AddressRule(settings.server.trusted_proxies),
-        throttle=Throttle(
-            permits=house.permits,
-            api=settings.limits.api_rate,
-            verify=settings.limits.verify_rate,
-            network=settings.limits.network_rate,
-        ),
+        throttle=throttle_of(settings.limits, house),
         api_key_in_query=settings.api_keys.allow_in_query,
         origins=frozenset(origin.encode() for origin in (settings.public_url, *settings.server.cors_origins)),
+    )
+
+
+def throttle_of(figures: LimitSettings, house: House) -> Throttle:
+    """What requests are charged by."""
+    permits, clients = house.permits, house.rooms.client_directory
+    return Throttle(
+        permits=permits,
+        api=Policy("api", figures.api_rate, permits, clients),
+        verify=Policy("verify", figures.verify_rate, permits, clients),
+        oauth=Policy("oauth", figures.oauth_rate, permits, clients),
+        network=figures.network_rate,
+        pages=figures.page_rate,
     )
 
 
@@ -156,12 +165,11 @@ def _describe(app: FastAPI, settings: Settings, house: House, gate: Gate) -> Non
 
 def _hot(rooms: Rooms, gate: Gate, *, secure: bool) -> dict[str, HotEndpoint]:
     """What is answered without router and dependencies, by its path."""
-    address = gate.address
     return {
         VERIFY_PATH: VerifyEndpoint(gate, secure=secure),
-        TOKEN: FormEndpoint(rooms.tokens, address, secure=secure),
-        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, address, secure=secure),
-        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, address, secure=secure),
-        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, address, secure=secure),
-        USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory, secure=secure),
+        TOKEN: FormEndpoint(rooms.tokens, gate, secure=secure),
+        DEVICE_AUTHORIZATION: FormEndpoint(rooms.device_authorization, gate, secure=secure),
+        INTROSPECT: IntrospectEndpoint(rooms.client_authentication, rooms.introspection, gate, secure=secure),
+        REVOKE: RevokeEndpoint(rooms.client_authentication, rooms.token_revocation, gate, secure=secure),
+        USERINFO: UserInfoEndpoint(rooms.bearer, rooms.directory, gate.throttle.oauth, secure=secure),
     }

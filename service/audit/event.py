@@ -45,6 +45,7 @@ class Kind(StrEnum):
     API_KEY_CREATED = "api_key.created"
     API_KEY_RENAMED = "api_key.renamed"
     API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_RATE_SET = "api_key.rate_set"
     API_KEY_REVOKED = "api_key.revoked"
     CLIENT_CREATED = "client.created"
     CLIENT_CHANGED = "client.changed"
@@ -91,6 +92,7 @@ EVENTS: Mapping[Kind, str] = MappingProxyType(
         Kind.API_KEY_CREATED: "An API key was made",
         Kind.API_KEY_RENAMED: "An API key got another name",
         Kind.API_KEY_ROTATED: "An API key got another text",
+        Kind.API_KEY_RATE_SET: "An administrator set how much may be asked with an API key",
         Kind.API_KEY_REVOKED: "An API key was ended",
         Kind.CLIENT_CREATED: "A client was made",
         Kind.CLIENT_CHANGED: "A client was changed or disabled",

@@ -8,6 +8,7 @@ import typer
 from service import clock
 from service.cli.house import in_house
 from service.cli.output import Json, collect, print_many, print_one
+from service.cli.rates import Figure, SomeFigure, rate_of
 from service.cli.spans import span
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="api-keys", help="API keys of people.", no_args_is_help=True)
 Owner = Annotated[str, typer.Option("--user", help="Whose: user name, e-mail address or id.")]
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID")]
-COLUMNS = ("id", "name", "hint", "scopes", "networks", "created_at", "expires_at", "last_used_at")
+COLUMNS = ("id", "name", "hint", "scopes", "networks", "created_at", "expires_at", "last_used_at", "rate")
 
 
 @app.command("create")
@@ -29,6 +30,7 @@ def create(
     expires_in: Annotated[
         timedelta | None, typer.Option(parser=span, metavar="SPAN", help="Its life; the configured one without.")
     ] = None,
+    rate: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Make a key. Its text is shown now and never again."""
@@ -46,6 +48,7 @@ def create(
             networks=network or (),
             life=expires_in,
             now=clock.now(),
+            rate=rate_of(rate),
         )
         return NewKeyShown(**dict(KeyShown.of(made.key)), api_key=made.text)
 
@@ -64,6 +67,21 @@ def list_(user: Owner, as_json: Json = False) -> None:
         return await collect(lambda after, limit: keys.page(owner.id, after=after, limit=limit), KeyShown.of)
 
     print_many(in_house(work), COLUMNS, as_json=as_json)
+
+
+@app.command("change")
+def change(key_id: KeyId, rate: SomeFigure, as_json: Json = False) -> None:
+    """Say how much may be asked with a key. Holds everywhere at once."""
+
+    async def work(house: "House") -> "KeyShown":
+        from service.web.api_keys import KeyShown
+
+        keys = house.rooms.api_keys
+        key = await keys.get(key_id)
+        await keys.set_rate(key.id, rate_of(rate), user_id=key.user_id, now=clock.now())
+        return KeyShown.of(await keys.get(key_id))
+
+    print_one(in_house(work), as_json=as_json)
 
 
 @app.command("rotate")

@@ -9,6 +9,7 @@ from service import clock
 from service.cli.client_options import with_metadata
 from service.cli.house import in_house
 from service.cli.output import Json, collect, print_many, print_one
+from service.cli.rates import Figure, rate_of
 from service.cli.spans import span
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="clients", help="Applications: registration, secrets, scopes.", no_args_is_help=True)
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID")]
-COLUMNS = ("id", "name", "confidential", "scopes", "disabled", "created_at")
+COLUMNS = ("id", "name", "confidential", "scopes", "disabled", "created_at", "rate")
 
 
 @app.command("create")
@@ -28,6 +29,7 @@ def create(
     metadata: dict[str, Any],
     scope: Annotated[list[str] | None, typer.Option(help="A scope; may be repeated.")] = None,
     public: Annotated[bool, typer.Option("--public", help="It cannot keep a secret and gets none.")] = False,
+    rate: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Add a client. Its secret is shown now and never again.
@@ -45,6 +47,7 @@ def create(
             scopes=scope or (),
             now=clock.now(),
             metadata=ClientMetadata.usual(metadata, confidential=not public),
+            rate=rate_of(rate),
         )
         return NewClientShown(**dict(ClientShown.of(client)), client_secret=secret)
 
@@ -70,13 +73,16 @@ def change(
     metadata: dict[str, Any],
     name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help='All its scopes; may be repeated, "" for none.')] = None,
+    rate: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Change a client. What is left out stays; a list replaces the old one as a whole."""
     from service.clients.registry import ClientChange
+    from service.limits import AS_IT_IS
 
     scopes = None if scope is None else [one for one in scope if one]
-    _change(client_id, ClientChange(name=name, scopes=scopes, metadata=metadata), as_json=as_json)
+    figure = AS_IT_IS if rate is None else rate_of(rate)
+    _change(client_id, ClientChange(name=name, scopes=scopes, rate=figure, metadata=metadata), as_json=as_json)
 
 
 @app.command("list")

@@ -42,6 +42,14 @@ class Sender(Protocol):
     def is_known(self, client_id: str, person: str | None) -> None:
         """This client has proved itself, and the grant of this person was good."""
 
+    def take(self, client: Client, *, now: datetime) -> bool:
+        """Charge the request to a client that has proved itself, where that takes no waiting. False has changed nothing
+        and says: `charge`. Raises `TooManyRequests`."""
+
+    async def charge(self, client: Client, *, now: datetime) -> None:
+        """Charge the request to its client; where a public one has proved nothing, to whoever it is in that network.
+        Raises `TooManyRequests`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProvedClient:
@@ -85,9 +93,14 @@ class ClientAuthentication:
         What a client registers is its method for the token endpoint (RFC 7591 §2); elsewhere it may send its secret in
         the other way too, as both are in the metadata (RFC 8414 §2).
 
-        Raises `InvalidRequest` for two methods or two ids at once (§2.3), `InvalidClient` for every other reason alike,
-        `TooManyAttempts`, `StoreUnavailable`.
+        The request is charged to it. Raises `InvalidRequest` for two methods or two ids at once (§2.3), `InvalidClient`
+        for every other reason alike, `TooManyAttempts`, `TooManyRequests`, `StoreUnavailable`.
         """
+        client = await self._authenticated(form, sender, now, at_token_endpoint=at_token_endpoint)
+        await sender.charge(client, now=now)
+        return client
+
+    async def _authenticated(self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool) -> Client:
         known = self._find_proved(form, sender, now)
         if known is not None:
             return _registered_so(known.client, SECRET_BASIC, at_token_endpoint)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from service.clients.metadata import ClientMetadata
 from service.ledger import Transaction
+from service.limits import Rate
 
 FIRST_PARTY = "gatepost"
 """The `client_id` of Gatepost's own sign-in (`/auth/login`). Not a row; it has no secret and cannot authenticate."""
@@ -26,7 +27,8 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One application. A public client has no secrets. `epoch` rises when what was issued to it must end."""
+    """One application. A public client has no secrets. `epoch` rises when what was issued to it must end. `rate` is how
+    much it may ask, in place of each policy's own figure; None leaves that."""
 
     id: str
     name: str
@@ -37,6 +39,7 @@ class Client:
     created_at: datetime
     disabled_at: datetime | None = None
     metadata: ClientMetadata = field(default_factory=ClientMetadata)
+    rate: Rate | None = None
 
     @property
     def active(self) -> bool:
@@ -68,6 +71,7 @@ class Clients(Protocol):
         scopes: frozenset[str],
         disabled_at: datetime | None,
         metadata: ClientMetadata,
+        rate: Rate | None,
     ) -> int:
         """Write these and raise the epoch; the new epoch. Raises `NotFound`."""
 

@@ -56,6 +56,11 @@ class ClientDirectory:
         client, until = known
         return client if self._feed.is_trusted and self._now() < until and self._is_newest(client) else None
 
+    def last_known(self, client_id: str) -> Client | None:
+        """The client as it was when it was last read, whatever has become of it: for what may be out of date."""
+        known = self._known.get(client_id)
+        return None if known is None else known[0]
+
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
         known = self.recall(client_id)

@@ -13,6 +13,7 @@ from service.audit.event import Event, Kind
 from service.clients.client import CLIENT_ID_PREFIX, Client, Clients, ClientSecret
 from service.clients.directory import ClientDirectory
 from service.clients.metadata import ClientMetadata, checked_metadata
+from service.limits import AS_IT_IS, AsItIs, Rate, told_rate
 from service.protocol.errors import BeyondOwnScopes, Invalid, InvalidClient, NotFound
 from service.revocation.acts import Act, Acts
 
@@ -23,11 +24,13 @@ MAX_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class ClientChange:
-    """What to change; None leaves a field as it is. `metadata` holds new values by the names of `ClientMetadata`."""
+    """What to change; None leaves a field as it is, but for the rate: there it is the policy's own figure. `metadata`
+    holds new values by the names of `ClientMetadata`."""
 
     name: str | None = None
     scopes: Iterable[str] | None = None
     disabled: bool | None = None
+    rate: Rate | AsItIs | None = AS_IT_IS
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -64,6 +67,7 @@ class ClientRegistry:
         now: datetime,
         within: frozenset[str] | None = None,
         metadata: ClientMetadata | None = None,
+        rate: Rate | None = None,
     ) -> tuple[Client, str | None]:
         """A new client and, for a confidential one, its secret: shown now and never again.
 
@@ -83,18 +87,21 @@ class ClientRegistry:
             metadata=checked_metadata(
                 metadata or ClientMetadata.usual(confidential=confidential), confidential=confidential
             ),
+            rate=rate,
         )
         self._check_covered(client, within)
         async with self._acts.begin(now) as act:
             await self._clients.add(act.tx, client)
-            detail = {"confidential": confidential, "scopes": sorted(client.scopes)}
+            detail: dict[str, object] = {"confidential": confidential, "scopes": sorted(client.scopes)}
+            if rate is not None:
+                detail["rate"] = str(rate)
             await act.note(Event(Kind.CLIENT_CREATED, target=f"client:{client.id}", detail=detail))
         return client, secret
 
     async def change(
         self, client_id: str, change: ClientChange, *, now: datetime, within: frozenset[str] | None = None
     ) -> Client:
-        """Apply a change; what was issued to the client before is refused.
+        """Apply a change; what was issued to the client before is refused, unless nothing but its rate has changed.
 
         Raises `NotFound`, `Invalid`, `BeyondOwnScopes`.
         """
@@ -109,8 +116,12 @@ class ClientRegistry:
                 scopes=after.scopes,
                 disabled_at=after.disabled_at,
                 metadata=after.metadata,
+                rate=after.rate,
             )
-            await act.raise_client_epoch(client_id, epoch, why="client changed")
+            if before.rate != after.rate and replace(after, rate=before.rate) == before:
+                await act.raise_secret_epoch(client_id, epoch, why="rate of a client changed")
+            else:
+                await act.raise_client_epoch(client_id, epoch, why="client changed")
             await act.note(Event(Kind.CLIENT_CHANGED, target=f"client:{client_id}", detail=_differences(before, after)))
         return replace(after, epoch=epoch)
 
@@ -165,7 +176,8 @@ class ClientRegistry:
         if change.disabled is not None:
             disabled_at = (disabled_at or now) if change.disabled else None
         metadata = checked_metadata(replace(client.metadata, **change.metadata), confidential=client.confidential)
-        return replace(client, name=name, scopes=scopes, disabled_at=disabled_at, metadata=metadata)
+        rate = client.rate if change.rate is AS_IT_IS else change.rate
+        return replace(client, name=name, scopes=scopes, disabled_at=disabled_at, metadata=metadata, rate=rate)
 
     def _check_covered(self, client: Client, within: frozenset[str] | None) -> None:
         if within is not None and not self._catalogue.covers(within, client.scopes):
@@ -179,6 +191,8 @@ def _differences(before: Client, after: Client) -> dict[str, object]:
         told |= {"scopes_before": sorted(before.scopes), "scopes": sorted(after.scopes)}
     if before.active != after.active:
         told["disabled"] = not after.active
+    if before.rate != after.rate:
+        told |= {"rate_before": told_rate(before.rate), "rate": told_rate(after.rate)}
     own = ["name"] if before.name != after.name else []
     names = (one.name for one in fields(before.metadata))
     changed = own + [name for name in names if getattr(before.metadata, name) != getattr(after.metadata, name)]

@@ -16,6 +16,9 @@ from service.protocol.errors import InvalidToken
 from service.revocation.feed import RevocationFeed
 from service.sessions.write_behind import WriteBehind
 
+RATE = "rate"
+"""The claim of an API key that says how much may be asked with it, where it has a figure of its own."""
+
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 
@@ -69,6 +72,7 @@ class ApiKeyCredential:
             scheme="api_key",
             scopes=key.scopes & self._catalogue.effective(owner.roles, owner.scopes),
             credential_id=key.id,
+            claims={} if key.rate is None else {RATE: str(key.rate)},
         )
         return Standing(
             principal, RevocationKind.USER, owner.id, key.id, owner.epoch, secret, version, until, key.networks

@@ -79,9 +79,10 @@ class PreparedAnswer:
         self._draft = draft
 
     def answer(self, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
-        """The members of an answer with a new token; None once anything about the client may have changed. Raises
-        `TooManyAttempts`, `StoreUnavailable`."""
-        if not self._authentication.stands(self._proved, sender, now=now):
+        """The members of an answer with a new token; None once anything about the client may have changed, or
+        no permit is at hand. Raises `TooManyAttempts`, `TooManyRequests`, `StoreUnavailable`."""
+        stands = self._authentication.stands(self._proved, sender, now=now)
+        if not stands or not sender.take(self._proved.client, now=now):
             return None
         issued = self._grant.issue(self._draft, now=now)
         _issued.add(ClientCredentialsGrant.grant_type)

@@ -10,9 +10,11 @@ from service.limits.meter import Count, Counter, Failures, Meter, Step
 from service.limits.network import network_of
 from service.limits.policy import Policy
 from service.limits.programs import ProgramGuard
-from service.limits.rate import Budget, Drawn, Permits, Quota, Rate, Rates
+from service.limits.rate import AS_IT_IS, AsItIs, Budget, Drawn, Permits, Quota, Rate, Rates, told_rate
 
 __all__ = [
+    "AS_IT_IS",
+    "AsItIs",
     "Budget",
     "Count",
     "Counter",
@@ -31,4 +33,5 @@ __all__ = [
     "Source",
     "Step",
     "network_of",
+    "told_rate",
 ]

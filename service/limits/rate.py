@@ -4,7 +4,8 @@ import asyncio
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from enum import Enum, auto
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -51,6 +52,20 @@ class Rate(NamedTuple):
 
 
 UNLIMITED = Rate(0, timedelta(hours=1))
+
+
+class AsItIs(Enum):
+    """Stands for a figure that a change leaves alone, as None is one of them."""
+
+    AS_IT_IS = auto()
+
+
+AS_IT_IS: Final = AsItIs.AS_IT_IS
+
+
+def told_rate(own: Rate | None) -> str:
+    """A figure of somebody's own in words; `default` for none."""
+    return "default" if own is None else str(own)
 
 
 class Budget(NamedTuple):

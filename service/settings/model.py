@@ -159,8 +159,15 @@ class LimitSettings(Group):
         description="What each caller may ask of the JSON API: so many in one s, m, h or d, or unlimited.",
     )
     verify_rate: RateText = Field(UNLIMITED, description="The same for each caller at /auth/verify.")
+    oauth_rate: RateText = Field(
+        UNLIMITED,
+        description="The same for each client with a secret at OAuth's endpoints; each person at /userinfo.",
+    )
     network_rate: RateText = Field(
         Rate(600, timedelta(minutes=1)), description="The same for each network, at what needs no credential."
+    )
+    page_rate: RateText = Field(
+        Rate(3_000, timedelta(minutes=1)), description="The same for each network, at the hosted pages."
     )
     close_after: int = Field(
         5, ge=1, le=100, description="Failures by strangers that close an account to them; by one device, to it."

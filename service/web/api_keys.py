@@ -51,6 +51,7 @@ class KeyShown(Shown):
     expires_at: datetime
     last_used_at: datetime | None
     previous_works_until: datetime | None
+    rate: str | None
 
     @classmethod
     def of(cls, key: ApiKey) -> "KeyShown":
@@ -65,6 +66,7 @@ class KeyShown(Shown):
             expires_at=key.expires_at,
             last_used_at=key.last_used_at,
             previous_works_until=key.previous_until,
+            rate=None if key.rate is None else str(key.rate),
         )
 
 

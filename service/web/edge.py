@@ -26,6 +26,7 @@ from service.web.occasion import request_occasion
 from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
+from service.web.throttle import RATE_FIELDS
 from service.web.watch import UNMATCHED, Watch
 
 _log = structlog.get_logger("gatepost.web")
@@ -178,7 +179,7 @@ class Edge:
             scope[_BEGAN] = began
             return None
         self._tell(scope, scope["method"], scope["path"], 200, began)
-        return _sent(answer, self._request_id(scope))
+        return _sent(answer, self._request_id(scope), scope)
 
     async def later(self, scope: Scope, body: bytes) -> bytes | None:
         """What follows the status line of a 200. None says: call this application, which knows of the failure and
@@ -195,7 +196,7 @@ class Edge:
             scope[_FAILED] = failure
             return None
         self._tell(scope, scope["method"], scope["path"], 200, scope[_BEGAN])
-        return _sent(answer, request_id)
+        return _sent(answer, request_id, scope)
 
     def _route(self, scope: Scope) -> str:
         """The template that this request came to."""
@@ -229,7 +230,10 @@ class Edge:
         return b"%s-%x" % (self._start, next(self._count))
 
 
-def _sent(answer: Rendered, request_id: bytes) -> bytes:
+def _sent(answer: Rendered, request_id: bytes, scope: Scope) -> bytes:
+    if RATE_FIELDS in scope:
+        own = b"".join([b"%b: %b\r\n" % field for field in scope[RATE_FIELDS]])
+        return b"%b%bx-request-id: %b\r\n\r\n%b" % (answer.head, own, request_id, answer.body)
     return b"%bx-request-id: %b\r\n\r\n%b" % (answer.head, request_id, answer.body)
 
 

@@ -20,10 +20,10 @@ from service.sessions.pairs import Device
 from service.web.auth import Mode, Tokens, as_cookie, asked_scopes, given
 from service.web.cookies import find_cookies
 from service.web.rooms import House, Rooms
-from service.web.security import Gate, Route, public
+from service.web.security import Gate, Route, charged_to_network, public
 from service.web.shapes import Asked, Page, Shown
 
-router = APIRouter(prefix="/auth/federation", tags=["Sign-in"], route_class=Route)
+router = APIRouter(prefix="/auth/federation", tags=["Sign-in"], route_class=Route, dependencies=[charged_to_network])
 ProviderName = Annotated[str, Path(max_length=32, description="As `GET /auth/federation` names it.")]
 Came_ = Annotated[str, Field(min_length=1, max_length=4_096)]
 

@@ -132,7 +132,7 @@ class Door(Guard):
         scope[GUARDED_BY] = self
         gate: Gate = scope["app"].state.gate
         principal = await gate.principal(scope)
-        await gate.throttle.api_call(scope, principal, now=clock.now())
+        await gate.throttle.api.charge(scope, principal, now=clock.now())
         if principal.scheme not in self.schemes or (self.schemes == SESSION and principal.session_id is None):
             raise CredentialNotAllowed(detail=f"{principal.scheme} where {', '.join(self.schemes)} is due")
         if not self.needed <= principal.scopes:

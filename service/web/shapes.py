@@ -10,6 +10,14 @@ T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Scope = Annotated[str, Field(min_length=1, max_length=128)]
 Scopes = Annotated[list[Scope], Field(max_length=128)]
+OwnRate = Annotated[
+    str,
+    Field(
+        pattern=r"^(unlimited|[1-9][0-9]{0,8}/[smhd])$",
+        description="So many in one s, m, h or d, or unlimited, in place of each policy's own figure; null for that.",
+        examples=["5000/h"],
+    ),
+]
 LongText = Annotated[str, Field(min_length=1, max_length=1_024)]
 
 

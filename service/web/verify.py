@@ -1,7 +1,5 @@
 """`/auth/verify`: may this request pass? For reverse proxies and other services, one answer per request, pure ASGI."""
 
-from collections.abc import Sequence
-
 from pydantic_core import to_json
 from starlette.types import Scope
 
@@ -35,6 +33,7 @@ class VerifyEndpoint:
 
     def __init__(self, gate: Gate, *, secure: bool) -> None:
         self._gate = gate
+        self._policy = gate.throttle.verify
         self._secure = secure
         self._doors = {b"": _ANYBODY_KNOWN}
         self._rendered = OncePerObject(self._render)
@@ -48,22 +47,21 @@ class VerifyEndpoint:
         if principal is None or not door.needed <= principal.scopes:
             return None
         scope[CALLER] = principal
-        fields = self._gate.throttle.verify_at_once(principal, now=clock.now())
-        return None if fields is None else _with(self._rendered(principal), fields)
+        return self._rendered(principal) if self._policy.take(scope, principal, now=clock.now()) else None
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """The answer. Raises the refusals of a guarded route."""
         scope[GUARDED_BY] = _ANYBODY_KNOWN
         door = scope[GUARDED_BY] = self._door(scope["query_string"])
         principal = await self._gate.principal(scope)
-        fields = await self._gate.throttle.verify_call(scope, principal, now=clock.now())
+        await self._policy.charge(scope, principal, now=clock.now())
         if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
             for name, value in scope["headers"]:
                 if name in _JUDGED_METHOD:
                     self._gate.check_not_forged(scope, method=value.decode("latin-1"))
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
-        return _with(self._rendered(principal), fields)
+        return self._rendered(principal)
 
     def _door(self, query: bytes) -> Door:
         door = self._doors.get(query)
@@ -77,14 +75,6 @@ class VerifyEndpoint:
     def _render(self, principal: Principal) -> Rendered:
         fields, body = _shown(principal)
         return Rendering(fields, secure=self._secure)(body)
-
-
-def _with(rendered: Rendered, fields: Sequence[Field]) -> Rendered:
-    """The answer with the fields of this one request."""
-    if not fields:
-        return rendered
-    head = rendered.head + b"".join(b"%b: %b\r\n" % field for field in fields)
-    return Rendered((*rendered.fields, *fields), rendered.body, head)
 
 
 def _parse_door(query: bytes) -> Door:

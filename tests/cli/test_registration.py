@@ -52,6 +52,35 @@ def test_every_command_that_changes_something_prints_it_as_json_too() -> None:
     assert [name for name, options in changing.items() if "--json" not in options] == []
 
 
+def test_clients_and_keys_get_figures_of_their_own_and_lose_them_again(gatepost: Gatepost, serving: Serving) -> None:
+    add(gatepost, "rita")
+    client = gatepost.ask("clients", "create", "Metered", "--rate", "7/m")
+    key = gatepost.ask("api-keys", "create", "metered", "--user", "rita", "--rate", "9/m")
+    assert (client["rate"], key["rate"]) == ("7/m", "9/m")
+    pair = (client["id"], client["client_secret"])
+    token = serving.client.post("/oauth2/token", data={"grant_type": "client_credentials"}, auth=pair).json()
+    bearer = {"Authorization": f"Bearer {token['access_token']}"}
+
+    def policy(fields: dict[str, str]) -> str | None:
+        answer = serving.client.get("/auth/verify", headers=fields)
+        assert answer.status_code == 200, answer.text
+        found: str | None = answer.headers.get("ratelimit-policy")
+        return found
+
+    by_key = {"X-API-Key": key["api_key"]}
+    assert (policy(by_key), policy(bearer)) == ('"verify";q=9;w=60', '"verify";q=7;w=60')
+    assert gatepost.ask("api-keys", "change", key["id"], "--rate", "11/m")["rate"] == "11/m"
+    assert gatepost.ask("clients", "change", client["id"], "--rate", "12/m")["rate"] == "12/m"
+    wait_for(lambda: (policy(by_key), policy(bearer)) == ('"verify";q=11;w=60', '"verify";q=12;w=60'), within=1)
+    assert gatepost.ask("api-keys", "change", key["id"], "--rate", "")["rate"] is None
+    assert gatepost.ask("clients", "change", client["id"], "--rate", "")["rate"] is None
+    wait_for(lambda: (policy(by_key), policy(bearer)) == (None, None), within=1)
+    assert [one["rate"] for one in gatepost.ask("api-keys", "list", "--user", "rita")] == [None]
+    for command in (("clients", "change", client["id"]), ("api-keys", "change", key["id"])):
+        assert gatepost.run(*command, "--rate", "often").returncode == 2
+    assert gatepost.run("api-keys", "change", "nothing", "--rate", "1/s").returncode == 1
+
+
 def test_a_client_is_registered_with_all_its_metadata_and_changed(gatepost: Gatepost, serving: Serving) -> None:
     made = gatepost.ask(
         *("clients", "create", "Shop", "--scope", "orders:read"),

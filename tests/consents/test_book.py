@@ -12,6 +12,7 @@ from gatepost.encoding import encode_segment
 from service import clock
 from service.accounts.account import User
 from service.app import House
+from service.app.application import gate_of
 from service.clients.client import Client
 from service.clients.directory import DOCS_CLIENT_ID
 from service.clients.metadata import AUTHORIZATION_CODE, NO_SECRET, REFRESH_TOKEN, ClientMetadata
@@ -20,7 +21,7 @@ from service.codes.grant import AuthorizationGrant
 from service.identifiers import new_id
 from service.protocol.errors import InvalidClient, InvalidGrant, InvalidToken, NotFound
 from service.protocol.form import parse_form
-from service.web.address import AddressRule
+from service.settings import Settings
 from service.web.oauth.form_body import SenderOf
 from tests.rooms import HERE, add_user, sign_in, whoami
 
@@ -93,8 +94,9 @@ async def refresh(house: House, client: Client, token: str) -> dict[str, str]:
 
 async def ask(house: House, client: Client, sent: dict[str, str]) -> dict[str, str]:
     form = parse_form(urlencode({"client_id": client.id, **sent}).encode())
+    gate = gate_of(Settings(), house)
     answer = await house.rooms.tokens.answer(
-        form, SenderOf({"headers": [], "client": (HERE.address, 1)}, AddressRule(())), now=clock.now()
+        form, SenderOf({"headers": [], "client": (HERE.address, 1)}, gate), now=clock.now()
     )
     return {name: str(value) for name, value in answer.items()}
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from service.api_keys.key import ApiKey
+from service.limits import Rate
+from service.limits.rate import UNLIMITED
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlApiKeys, SqlUsers
 from tests.contracts.sql_ground import DAY, NOW, SECOND, a_user, an_api_key
@@ -47,6 +49,7 @@ async def test_a_key_comes_back_with_its_owner_however_dead_either_is(database: 
             previous_until=NOW,
             last_used_at=NOW,
             revoked_at=NOW,
+            rate=Rate.parse("5000/d"),
         ),
     )
 
@@ -104,6 +107,24 @@ async def test_racing_calls_never_make_one_key_too_many(
 async def test_a_key_of_nobody_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound):
         await _kept(database, an_api_key("nobody"))
+
+
+async def test_a_living_key_gets_another_figure_and_the_old_one_is_told(database: Database, owner_id: str) -> None:
+    keys, key = SqlApiKeys(database), await _kept(database, an_api_key(owner_id))
+    dead = await _kept(database, an_api_key(owner_id, revoked_at=NOW))
+    figures = (Rate.parse("5/s"), UNLIMITED, None)
+
+    before: list[Rate | None] = []
+    for figure in figures:
+        async with database.begin() as tx:
+            before.append(await keys.set_rate(tx, key.id, user_id=owner_id, rate=figure))
+        assert await _now_kept(database, key.id) == replace(key, rate=figure)
+
+    assert before == [None, *figures[:2]]
+    for key_id, user_id in ((dead.id, owner_id), (key.id, "nobody"), ("nothing", owner_id), ("a\0b", owner_id)):
+        with pytest.raises(NotFound):
+            async with database.begin() as tx:
+                await keys.set_rate(tx, key_id, user_id=user_id, rate=UNLIMITED)
 
 
 async def test_a_living_key_is_renamed_and_its_secret_replaced_with_an_overlap(

@@ -8,6 +8,8 @@ import pytest
 
 from service.clients.client import Client, ClientSecret
 from service.clients.metadata import AUTHORIZATION_CODE, REFRESH_TOKEN, ClientMetadata
+from service.limits import Rate
+from service.limits.rate import UNLIMITED
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql import Database, SqlClients
 from tests.contracts.sql_ground import DAY, NOW, SECOND, a_client
@@ -42,9 +44,10 @@ async def _kept(database: Database, client: Client) -> Client:
     [
         a_client(),
         a_client(confidential=False, secrets=(), scopes=frozenset(), epoch=2**40, disabled_at=NOW),
-        a_client(metadata=FULL_METADATA),
+        a_client(metadata=FULL_METADATA, rate=Rate.parse("20/s")),
+        a_client(rate=UNLIMITED),
     ],
-    ids=["confidential", "public", "full"],
+    ids=["confidential", "public", "full", "unlimited"],
 )
 async def test_a_client_comes_back_as_it_was_kept_with_its_secrets_in_order(database: Database, client: Client) -> None:
     await _kept(database, client)
@@ -93,13 +96,19 @@ async def test_a_change_writes_and_raises_the_epoch_and_leaves_the_secrets(datab
     async with database.begin() as tx:
         assert (
             await clients.change(
-                tx, client.id, name="New", scopes=frozenset({"a"}), disabled_at=NOW, metadata=FULL_METADATA
+                tx,
+                client.id,
+                name="New",
+                scopes=frozenset({"a"}),
+                disabled_at=NOW,
+                metadata=FULL_METADATA,
+                rate=Rate(5, DAY),
             )
             == 2
         )
 
     assert await clients.find(client.id) == replace(
-        client, name="New", scopes=frozenset({"a"}), disabled_at=NOW, epoch=2, metadata=FULL_METADATA
+        client, name="New", scopes=frozenset({"a"}), disabled_at=NOW, epoch=2, metadata=FULL_METADATA, rate=Rate(5, DAY)
     )
     assert [found.id for found in await clients.page(search="new", after="", limit=9)] == [client.id]
 
@@ -121,7 +130,13 @@ async def test_changing_an_unknown_client_is_not_found(database: Database) -> No
     with pytest.raises(NotFound):
         async with database.begin() as tx:
             await clients.change(
-                tx, "gp_client_0", name="New", scopes=frozenset(), disabled_at=None, metadata=ClientMetadata()
+                tx,
+                "gp_client_0",
+                name="New",
+                scopes=frozenset(),
+                disabled_at=None,
+                metadata=ClientMetadata(),
+                rate=None,
             )
     with pytest.raises(NotFound):
         async with database.begin() as tx:
@@ -157,6 +172,7 @@ async def test_a_locked_client_is_held_still_so_that_no_racing_change_is_lost(
                 scopes=found.scopes | {scope},
                 disabled_at=found.disabled_at,
                 metadata=found.metadata,
+                rate=found.rate,
             )
 
     wanted = [f"scope:{number}" for number in range(10)]

@@ -247,11 +247,9 @@ async def test_other_revocations_make_nobody_forget(house: House, key: NewApiKey
     assert asked.sql == 0
 
 
-async def test_no_bad_key_is_remembered_and_the_memory_is_bounded(
-    house: House, alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.credentials.remembered._BOUND", 2)
+async def test_no_bad_key_is_remembered_and_the_memory_is_bounded(house: House, alice: User) -> None:
     known = house.resolver._api_key._remembered._known
+    known._bound = 2
     for _ in range(3):
         await ask(house, await make(house, alice))
     assert len(known) == 2

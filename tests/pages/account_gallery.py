@@ -13,6 +13,7 @@ from service.api_keys.keyring import NewApiKey
 from service.clients.client import Client
 from service.consents.consent import Consent
 from service.federation import LinkedIdentity, ProviderConfig
+from service.limits import Rate
 from service.protocol.errors import Invalid
 from service.sessions.overview import SeenSession, SessionKind
 from service.sessions.session import Session
@@ -128,7 +129,7 @@ def _no_applications(to: Locale, it: Shown) -> Response:
 
 
 def _keys(to: Locale, it: Shown, *, done: str = "") -> Response:
-    used = it.key(last_used_at=NOW - timedelta(seconds=9), scopes=frozenset(), networks=())
+    used = it.key(last_used_at=NOW - timedelta(seconds=9), scopes=frozenset(), networks=(), rate=Rate.parse("5000/h"))
     over = it.key(expires_at=NOW - timedelta(days=2))
     soon = it.key(expires_at=NOW + timedelta(hours=5), created_at=NOW - timedelta(hours=30))
     sooner = it.key(expires_at=NOW + timedelta(minutes=5))

@@ -36,6 +36,7 @@ LENIENT = {
     "LIMITS__LETTERS_FROM_NETWORK": "10000",
     "LIMITS__API_RATE": "unlimited",
     "LIMITS__NETWORK_RATE": "unlimited",
+    "LIMITS__PAGE_RATE": "unlimited",
 }
 """Figures under which a whole module of tests can fail from one address. Tests of limits say `**SHIPPED`."""
 

@@ -9,6 +9,7 @@ from sqlalchemy import Update, bindparam, func, or_, select, update
 from service.accounts.account import User
 from service.api_keys.key import ApiKey
 from service.ledger import Transaction
+from service.limits import Rate
 from service.protocol.errors import Conflict, NotFound
 from service.storage.sql.database import Database, SqlTransaction, opened
 from service.storage.sql.tables import API_KEYS, USERS, ApiKeyRow
@@ -30,6 +31,7 @@ _KEY_COLUMNS = (
     _k.previous_until,
     _k.last_used_at,
     _k.revoked_at,
+    _k.rate,
 )
 _WITH_OWNER = select(*_KEY_COLUMNS, *USER_COLUMNS).join(USERS, USERS.c.id == _k.user_id).where(_k.id == bindparam("id"))
 _PAGE = (
@@ -39,6 +41,7 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _LOCK_OWNER = select(USERS.c.id).where(USERS.c.id == bindparam("id")).with_for_update(key_share=True)
+_LOCK_RATE = select(_k.rate).where(_k.id == bindparam("id")).with_for_update(key_share=True)
 _COUNT = select(func.count()).where(_k.user_id == bindparam("user_id"), _k.revoked_at.is_(None))
 _TOUCH = (
     update(API_KEYS)
@@ -91,12 +94,20 @@ class SqlApiKeys:
                 previous_until=key.previous_until,
                 last_used_at=key.last_used_at,
                 revoked_at=key.revoked_at,
+                rate=key.rate,
             )
         )
 
     async def rename(self, tx: Transaction, key_id: str, *, user_id: str, name: str) -> None:
         """See `ApiKeys.rename`."""
         await _change_living(opened(tx), key_id, user_id, update(API_KEYS).values(name=name))
+
+    async def set_rate(self, tx: Transaction, key_id: str, *, user_id: str, rate: Rate | None) -> Rate | None:
+        """See `ApiKeys.set_rate`."""
+        sql = opened(tx)
+        before = (await sql.run(_LOCK_RATE, {"id": key_id})).first() if storable(key_id) else None
+        await _change_living(sql, key_id, user_id, update(API_KEYS).values(rate=rate))
+        return None if before is None else before.rate
 
     async def replace_secret(
         self, tx: Transaction, key_id: str, *, user_id: str, digest: bytes, hint: str, old_until: datetime | None
@@ -139,6 +150,7 @@ def _key_of(row: Sequence[Any]) -> ApiKey:
         previous_until,
         last_used_at,
         revoked_at,
+        rate,
     ) = row
     return ApiKey(
         id=key_id,
@@ -154,6 +166,7 @@ def _key_of(row: Sequence[Any]) -> ApiKey:
         previous_until=previous_until,
         last_used_at=last_used_at,
         revoked_at=revoked_at,
+        rate=rate,
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Update, bindparam, or_, select, update
 from service.clients.client import Client, ClientSecret
 from service.clients.metadata import ClientMetadata
 from service.ledger import Transaction
+from service.limits import Rate
 from service.protocol.errors import NotFound
 from service.storage.sql.database import Database, SqlTransaction, opened
 from service.storage.sql.tables import CLIENTS, ClientRow
@@ -28,6 +29,7 @@ CLIENT_COLUMNS = (
     _c.created_at,
     _c.disabled_at,
     _c.metadata,
+    _c.rate,
 )
 _SELECT = select(*CLIENT_COLUMNS)
 _BY_ID = _SELECT.where(_c.id == bindparam("id"))
@@ -84,6 +86,7 @@ class SqlClients:
                 created_at=client.created_at,
                 disabled_at=client.disabled_at,
                 about=_metadata_json(client.metadata),
+                rate=client.rate,
             )
         )
 
@@ -96,6 +99,7 @@ class SqlClients:
         scopes: frozenset[str],
         disabled_at: datetime | None,
         metadata: ClientMetadata,
+        rate: Rate | None,
     ) -> int:
         """See `Clients.change`."""
         values = {
@@ -104,6 +108,7 @@ class SqlClients:
             _c.scopes: sorted(scopes),
             _c.disabled_at: disabled_at,
             _c.metadata: _metadata_json(metadata),
+            _c.rate: rate,
         }
         return await _raise_epoch(opened(tx), update(CLIENTS).where(_c.id == client_id).values(values))
 
@@ -115,7 +120,7 @@ class SqlClients:
 
 def client_of(row: Sequence[Any]) -> Client:
     """The client in the values of `CLIENT_COLUMNS`."""
-    client_id, name, confidential, scopes, secrets, epoch, created_at, disabled_at, metadata = row
+    client_id, name, confidential, scopes, secrets, epoch, created_at, disabled_at, metadata, rate = row
     return Client(
         id=client_id,
         name=name,
@@ -133,6 +138,7 @@ def client_of(row: Sequence[Any]) -> Client:
         created_at=created_at,
         disabled_at=disabled_at,
         metadata=_metadata_of(metadata, confidential=confidential),
+        rate=rate,
     )
 
 

@@ -7,6 +7,8 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from service.limits import Rate
+
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 """A rising number; SQLite counts up only what is called INTEGER."""
 
@@ -35,6 +37,19 @@ class Id(TypeDecorator[str]):
 
     impl = String().with_variant(String(collation="C"), "postgresql")
     cache_ok = True
+
+
+class Figure(TypeDecorator[Rate]):
+    """A rate, as it is written: `5000/h`."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Rate | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Rate | None:
+        return None if value is None else Rate.parse(value)
 
 
 class Json(TypeDecorator[Any]):

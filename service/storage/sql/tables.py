@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from service.storage.sql.columns import NUMBER, Id, Json, UtcDateTime
+from service.limits import Rate
+from service.storage.sql.columns import NUMBER, Figure, Id, Json, UtcDateTime
 
 # Set before any model, so that every constraint has a name by which a migration can find it on both databases.
 SQLModel.metadata.naming_convention = {
@@ -79,6 +80,7 @@ class ClientRow(SQLModel, table=True):
     epoch: int = Field(sa_type=BigInteger)
     created_at: datetime = Field(sa_type=UtcDateTime)
     disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rate: Rate | None = Field(default=None, sa_type=Figure)
     about: dict[str, Any] = Field(sa_column=Column("metadata", Json, nullable=False, **_default("'{}'")))
 
 
@@ -101,6 +103,7 @@ class ApiKeyRow(SQLModel, table=True):
     previous_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rate: Rate | None = Field(default=None, sa_type=Figure)
 
 
 class SessionRow(SQLModel, table=True):

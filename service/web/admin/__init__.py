@@ -9,10 +9,10 @@ Read `users.py` first.
 
 from fastapi import APIRouter
 
-from service.web.admin import audit, clients, consents, identity_providers, keys, users
+from service.web.admin import api_keys, audit, clients, consents, identity_providers, keys, users
 
 router = APIRouter()
-for resource in (users, consents, clients, identity_providers, keys, audit):
+for resource in (users, api_keys, consents, clients, identity_providers, keys, audit):
     router.routes.extend(resource.router.routes)
 
 __all__ = ["router"]

@@ -1,7 +1,7 @@
 """`/admin/clients`: the applications, what they are registered for, and their secrets."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -11,11 +11,12 @@ from service import clock
 from service.clients.client import Client
 from service.clients.metadata import ClientMetadata
 from service.clients.registry import ClientChange
+from service.limits import AS_IT_IS, AsItIs, Rate
 from service.web.admin.client_metadata import MetadataAsked, MetadataShown, shown_metadata
 from service.web.paging import Cursor, Limit, Search, paged
 from service.web.rooms import House
 from service.web.security import Route, require
-from service.web.shapes import Asked, LeftOut, Name, Page, Scopes, Shown
+from service.web.shapes import Asked, LeftOut, Name, OwnRate, Page, Scopes, Shown
 
 router = APIRouter(prefix="/admin/clients", tags=["Administration: clients"], route_class=Route)
 
@@ -32,14 +33,25 @@ class ClientAsked(MetadataAsked):
     name: ClientName
     confidential: bool = True
     scopes: ClientScopes = Field(default_factory=list)
+    rate: OwnRate | None = None
 
 
 class ClientChanged(MetadataAsked):
     """What to change about a client. A list replaces the old one as a whole."""
 
+    CLEARABLE: ClassVar[frozenset[str]] = MetadataAsked.CLEARABLE | {"rate"}
+
     name: LeftOut[ClientName] = None
     scopes: LeftOut[ClientScopes] = None
     disabled: LeftOut[Annotated[bool, Field(description="Nothing is issued to it any more.")]] = None
+    rate: OwnRate | None = None
+
+    @property
+    def new_rate(self) -> Rate | AsItIs | None:
+        """The figure that was sent, None for null."""
+        if "rate" not in self.model_fields_set:
+            return AS_IT_IS
+        return None if self.rate is None else Rate.parse(self.rate)
 
 
 class SecretRotated(Asked):
@@ -65,6 +77,7 @@ class ClientKnown(Shown):
     secrets: list[SecretKnown]
     disabled: bool
     created_at: datetime
+    rate: str | None
 
 
 class ClientShown(MetadataShown, ClientKnown):
@@ -81,6 +94,7 @@ class ClientShown(MetadataShown, ClientKnown):
             secrets=[SecretKnown(created_at=one.created_at, expires_at=one.expires_at) for one in client.secrets],
             disabled=not client.active,
             created_at=client.created_at,
+            rate=None if client.rate is None else str(client.rate),
             **shown_metadata(client.metadata),
         )
 
@@ -112,6 +126,7 @@ async def create_client(body: ClientAsked, house: House, caller: Writer) -> NewC
         now=clock.now(),
         within=caller.scopes,
         metadata=ClientMetadata.usual(body.given(), confidential=body.confidential),
+        rate=None if body.rate is None else Rate.parse(body.rate),
     )
     return NewClientShown(**dict(ClientShown.of(client)), client_secret=secret)
 
@@ -137,11 +152,14 @@ async def show_client(client_id: str, house: House, caller: Reader) -> ClientSho
 
 @router.patch("/{client_id}", summary="Change or disable a client")
 async def change_client(client_id: str, body: ClientChanged, house: House, caller: Writer) -> ClientShown:
-    """What was issued to it before is refused everywhere at once. What is left out stays.
+    """What was issued to it before is refused everywhere at once, unless `rate` is all that changes, which holds
+    everywhere at once too. What is left out stays.
 
     Nobody changes a client that may do more than he himself, nor raises one above himself.
     """
-    change = ClientChange(name=body.name, scopes=body.scopes, disabled=body.disabled, metadata=body.given())
+    change = ClientChange(
+        name=body.name, scopes=body.scopes, disabled=body.disabled, rate=body.new_rate, metadata=body.given()
+    )
     return ClientShown.of(await house.clients.change(client_id, change, now=clock.now(), within=caller.scopes))
 
 

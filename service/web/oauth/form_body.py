@@ -1,14 +1,16 @@
 """What a program sends to an endpoint of OAuth: one form, nothing in the address; and what it gets."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic_core import to_json
 from starlette.types import Scope
 
+from service.clients.client import Client
 from service.protocol.errors import InvalidRequest
 from service.protocol.form import Form, parse_form
-from service.web.address import AddressRule
 from service.web.edge import Rendered, Rendering
+from service.web.security import Gate
 from service.web.strict_body import check_content_type
 from service.web.watch import CALLER, Caller, person_calls
 
@@ -38,13 +40,13 @@ def authorizations(scope: Scope) -> list[bytes]:
 
 
 class SenderOf:
-    """Who sent a request, by this rule for addresses. What nobody asks for is not worked out."""
+    """Who sent a request (`Sender`). What nobody asks for is not worked out."""
 
-    __slots__ = ("_rule", "_scope")
+    __slots__ = ("_gate", "_scope")
 
-    def __init__(self, scope: Scope, rule: AddressRule) -> None:
+    def __init__(self, scope: Scope, gate: Gate) -> None:
         self._scope = scope
-        self._rule = rule
+        self._gate = gate
 
     @property
     def authorizations(self) -> list[bytes]:
@@ -53,7 +55,7 @@ class SenderOf:
 
     def address(self) -> str:
         """Where it came from, as the trusted proxies tell."""
-        return self._rule.of(self._scope)
+        return self._gate.address.of(self._scope)
 
     def is_known(self, client_id: str, person: str | None) -> None:
         """Who looks on is told of this client, or of the person for whom it calls."""
@@ -61,6 +63,17 @@ class SenderOf:
             self._scope[CALLER] = Caller("client", client_id, client_id)
         else:
             person_calls(self._scope, person, client_id)
+
+    def take(self, client: Client, *, now: datetime) -> bool:
+        """Charge what is at hand; only who has proved to be the client gets here."""
+        return self._gate.throttle.oauth.take_from(self._scope, client, now=now)
+
+    async def charge(self, client: Client, *, now: datetime) -> None:
+        """Anybody can give the id of a public client: that has a budget for each network."""
+        if client.confidential:
+            await self._gate.throttle.oauth.charge_to(self._scope, client, now=now)
+        else:
+            await self._gate.throttle.open_call(self.address, client_id=client.id, now=now)
 
 
 class JsonAnswers:

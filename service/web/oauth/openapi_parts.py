@@ -26,7 +26,11 @@ _REFUSALS: dict[int, tuple[str, str, Part]] = {
     403: ("OAuthForbidden", "The token lacks a scope.", _CHALLENGE),
     413: ("OAuthTooLarge", "The body is too large.", {}),
     415: ("OAuthUnsupportedBody", "The body is not a plain form.", {}),
-    429: ("OAuthTooManyRequests", "Too many wrong secrets came from this address.", _RETRY_AFTER),
+    429: (
+        "OAuthTooManyRequests",
+        "Too many wrong secrets from this address, or too many requests.",
+        _RETRY_AFTER,
+    ),
     503: ("OAuthUnavailable", "A store is away.", _RETRY_AFTER),
 }
 _TEXT: Part = {"type": "string"}

@@ -10,10 +10,10 @@ from service import clock
 from service.clients.authentication import Sender
 from service.clients.metadata import CLIENT_CREDENTIALS
 from service.protocol.form import Form
-from service.web.address import AddressRule
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
 from service.web.oauth.recurring import RecurringRequests
+from service.web.security import Gate
 
 _RECURS = CLIENT_CREDENTIALS.encode()
 """What is in a form that may come again as it is: others have a code or a refresh token."""
@@ -41,16 +41,16 @@ class FormEndpoint:
 
     methods = ("POST",)
 
-    def __init__(self, room: AnswersForms, address: AddressRule, *, secure: bool) -> None:
+    def __init__(self, room: AnswersForms, gate: Gate, *, secure: bool) -> None:
         self._room = room
-        self._address = address
+        self._gate = gate
         self._render = JsonAnswers(secure=secure)
         self._recurring = RecurringRequests[Prepared]()
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer that waits for no store."""
         now = clock.now()
-        sender = SenderOf(scope, self._address)
+        sender = SenderOf(scope, self._gate)
         digest = self._recurring.digest(scope, body) if _RECURS in body else None
         prepared = self._recurring.find(digest)
         document = None if prepared is None else prepared.answer(sender, now=now)
@@ -65,5 +65,5 @@ class FormEndpoint:
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200. Raises the refusals of `parse_body` and of the room."""
         return self._render(
-            await self._room.answer(parse_body(scope, body), SenderOf(scope, self._address), now=clock.now())
+            await self._room.answer(parse_body(scope, body), SenderOf(scope, self._gate), now=clock.now())
         )

@@ -15,6 +15,7 @@ from service.protocol.form import parse_form
 from service.protocol.query import find_values
 from service.web.edge import Rendered
 from service.web.oauth.form_body import FORM, JsonAnswers, authorizations
+from service.web.throttle import Policy
 from service.web.watch import CALLER
 
 REQUESTED = "userinfo_claims"
@@ -27,9 +28,10 @@ class UserInfoEndpoint:
 
     methods = ("GET", "POST")
 
-    def __init__(self, bearer: BearerCredential, directory: Directory, *, secure: bool) -> None:
+    def __init__(self, bearer: BearerCredential, directory: Directory, oauth: Policy, *, secure: bool) -> None:
         self._bearer = bearer
         self._directory = directory
+        self._oauth = oauth
         self._render = JsonAnswers(secure=secure)
 
     def at_hand(self, scope: Scope, body: bytes) -> None:
@@ -39,7 +41,7 @@ class UserInfoEndpoint:
         """200 with `sub` and what the scopes and the `claims` parameter ask for.
 
         Raises `InvalidRequest` for a token anywhere else, `NotAuthenticated` for none, `InvalidToken` also for a
-        client's, `InsufficientScope`, `StoreUnavailable`.
+        client's, `InsufficientScope`, `TooManyRequests`, `StoreUnavailable`.
         """
         _check_carried_well(scope, body)
         caller = await self._caller(scope)
@@ -65,6 +67,7 @@ class UserInfoEndpoint:
                 raise NotAuthenticated(detail="another scheme than Bearer")
             caller = await self._bearer.check(presented.text, scheme="bearer", now=now)
         scope[CALLER] = caller
+        await self._oauth.charge(scope, caller, now=now)
         if caller.kind != "user":
             raise InvalidToken(detail="a client is nobody's user")
         if OPENID not in caller.scopes:

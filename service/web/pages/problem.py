@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from service import clock
 from service.authorize.refusals import Expired, RedirectRefused, UnknownClient
 from service.federation.refusals import ForeignAnswer, LinkedElsewhere, ProviderFailed, ProviderSilent
 from service.protocol.errors import (
@@ -23,7 +24,7 @@ from service.web.errors import render_refusal
 from service.web.pages.language import Locale, locale_of
 from service.web.pages.page import page
 from service.web.refusals import UnsupportedBody
-from service.web.security import Route
+from service.web.security import Gate, Route
 
 
 class Problem(StrEnum):
@@ -81,11 +82,13 @@ class PageRoute(Route):
     """A route for people: what it refuses is answered by a page that says so in plain words."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, with refusals shown as pages."""
+        """The route's handler, charged to the network that the browser is in, with refusals shown as pages."""
         handler = super().get_route_handler()
 
         async def shown(request: Request) -> Response:
+            gate: Gate = request.app.state.gate
             try:
+                await gate.throttle.page(lambda: gate.address.of(request.scope), now=clock.now())
                 return await handler(request)
             except Refusal as refusal:
                 return refused_page(request, refusal)

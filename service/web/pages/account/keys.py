@@ -15,7 +15,8 @@ from service.web.pages.moment import Moment
 
 @dataclass(frozen=True, slots=True)
 class KeyLine:
-    """One key in words, without its secret. `used` is None for one that nobody has used."""
+    """One key in words, without its secret. `used` is None for one that nobody has used, `rate`
+    empty for one without a figure of its own."""
 
     id: str
     name: str
@@ -26,6 +27,7 @@ class KeyLine:
     ends: Moment
     used: Moment | None
     is_over: bool
+    rate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +91,5 @@ def _line(frame: Frame, key: ApiKey, now: datetime) -> KeyLine:
         ends=Moment.of(key.expires_at, now, frame.locale),
         used=None if key.last_used_at is None else Moment.of(key.last_used_at, now, frame.locale),
         is_over=key.expires_at <= now,
+        rate="" if key.rate is None else str(key.rate),
     )
