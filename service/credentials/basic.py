@@ -37,12 +37,17 @@ class BasicCredential:
         self._key = secrets.token_bytes(32)
         self._remembered = RememberedCredentials(feed)
 
+    def recall(self, pair: BasicPair, *, now: datetime) -> Principal | None:
+        """The caller, when `check` would answer from memory alone; None says: ask it."""
+        standing = self._remembered.find(self._digest(pair), now=now)
+        return None if standing is None else standing.principal
+
     async def check(self, pair: BasicPair, *, address: Callable[[], str], now: datetime) -> Principal:
         """The caller. Raises `InvalidLogin` for every reason alike, `TooManyAttempts`, `TooBusy`, `StoreUnavailable`.
 
         A pair that was good here before counts as a known device: strangers' failures do not stop who polls with it.
         """
-        digest = hmac.digest(self._key, f"{pair.user_id}:{pair.password}".encode(), "sha256")
+        digest = self._digest(pair)
         standing = self._remembered.find(digest, now=now)
         if standing is None:
             is_client = pair.user_id.startswith(CLIENT_ID_PREFIX)
@@ -54,6 +59,9 @@ class BasicCredential:
                 standing = await self._check_person(pair, Source(address(), known))
             self._remembered.keep(digest, standing, now=now)
         return standing.principal
+
+    def _digest(self, pair: BasicPair) -> bytes:
+        return hmac.digest(self._key, f"{pair.user_id}:{pair.password}".encode(), "sha256")
 
     async def _check_person(self, pair: BasicPair, source: Source) -> Standing:
         version = self._revoked.version

@@ -12,6 +12,8 @@ from service.credentials.bearer import BearerCredential
 from service.protocol.authorization import BasicPair, parse_authorization
 from service.protocol.errors import InvalidRequest, InvalidToken, NotAuthenticated
 
+_KEY = API_KEY_PREFIX.encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Presented:
@@ -31,9 +33,17 @@ class Resolver:
         self._bearer = bearer
 
     def recall(self, authorization: bytes, *, now: datetime) -> Principal | None:
-        """The caller behind this field, the only credential of its request, when that is an access token which was
-        judged before and nothing has changed since. None says nothing: `resolve` decides."""
-        return self._bearer.recall(authorization[7:], now=now) if authorization[:7] == b"Bearer " else None
+        """The caller behind this field, the only credential of its request, when that was found good before and nothing
+        has changed since. None says nothing: `resolve` decides. Raises as that does."""
+        if authorization.startswith(b"Bearer "):
+            token = authorization[7:]
+            return self.recall_key(token, now=now) if token.startswith(_KEY) else self._bearer.recall(token, now=now)
+        sent = parse_authorization(authorization)
+        return self._basic.recall(sent, now=now) if isinstance(sent, BasicPair) else None
+
+    def recall_key(self, api_key: bytes, *, now: datetime) -> Principal | None:
+        """The same for an API key in a field of its own."""
+        return self._api_key.recall(api_key, now=now)
 
     async def resolve(self, presented: Presented, *, address: Callable[[], str], now: datetime) -> Principal:
         """The caller.

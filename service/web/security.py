@@ -58,19 +58,20 @@ class Gate:
     origins: frozenset[bytes]
 
     def recall(self, scope: Scope) -> Principal | None:
-        """The caller, when this request carries one access token in the Authorization field and nothing else that could
-        be a credential, and the token was judged before with nothing changed since. None says: ask `principal`."""
-        authorization = None
+        """The caller, when this request carries one credential in a field and nothing else that could be one, and it
+        was found good before with nothing changed since. None says: ask `principal`. Raises as that does."""
+        place = sent = None
         for name, value in scope["headers"]:
-            if name == b"authorization":
-                if authorization is not None:
+            if name == b"authorization" or name == b"x-api-key":
+                if sent is not None:
                     return None
-                authorization = value
-            elif name == b"x-api-key" or name == b"cookie":
+                place, sent = name, value
+            elif name == b"cookie":
                 return None
-        if authorization is None or (self.api_key_in_query and scope["query_string"]):
+        if sent is None or (self.api_key_in_query and scope["query_string"]):
             return None
-        return self.resolver.recall(authorization, now=clock.now())
+        recall = self.resolver.recall if place == b"authorization" else self.resolver.recall_key
+        return recall(sent, now=clock.now())
 
     async def principal(self, scope: Scope) -> Principal:
         """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""

@@ -39,7 +39,7 @@ class VerifyEndpoint:
         self._rendered = OncePerObject(self._render)
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
-        """The answer to a caller with an access token that was seen before."""
+        """The answer to a caller whose credential was found good before."""
         door = self._doors.get(scope["query_string"])
         if door is None:
             return None

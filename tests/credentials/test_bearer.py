@@ -11,7 +11,7 @@ from service import clock
 from service.accounts.account import User
 from service.app import House, build_house
 from service.credentials.resolver import Presented
-from service.protocol.errors import InvalidToken, StoreUnavailable
+from service.protocol.errors import InvalidLogin, InvalidToken, StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.sessions.pairs import TokenPair
 from service.settings import Settings
@@ -76,9 +76,10 @@ async def test_what_is_recalled_is_what_was_judged_and_nothing_since(
     for other in (
         b"bearer " + field(pair).encode()[7:],
         field(pair).encode() + b"=",
-        b"Basic " + field(pair).encode()[7:],
     ):
         assert house.resolver.recall(other, now=clock.now()) is None
+    with pytest.raises(InvalidLogin):
+        house.resolver.recall(b"Basic " + field(pair).encode()[7:], now=clock.now())
     assert house.resolver.recall(field(pair).encode(), now=clock.now() + timedelta(hours=1)) is None
     await house.rooms.keyring.rotate("ES256", now=clock.now())
     assert not recall(house, pair)

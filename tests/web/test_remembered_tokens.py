@@ -1,4 +1,4 @@
-"""A token that was judged before is answered from memory; whatever changes its standing is seen on the next request."""
+"""A credential found good before is answered from memory; whatever changes its standing is seen on the next request."""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +9,8 @@ import pytest
 from service import clock
 from service.clients.client import FIRST_PARTY
 from service.tokens.issue import AccessTokenIssuer
-from tests.web.running import Web, bearer
+from tests.servers.gatepost import PASSWORD
+from tests.web.running import Web, basic, bearer
 
 pytestmark = pytest.mark.anyio
 
@@ -98,3 +99,50 @@ async def test_scopes_are_judged_anew_for_each_query(web: Web) -> None:
             assert answer.status_code == status, scope
         twice = await web.client.get("/auth/verify?scope=account:read&scope=account:read", headers=fields)
         assert twice.status_code == 400
+
+
+def at_hand(web: Web, fields: dict[str, str]) -> bool:
+    """Whether the connection itself would answer this caller."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    scope = {"type": "http", "method": "GET", "path": "/auth/verify", "query_string": b"", "headers": headers}
+    return web.edge.at_hand(scope, b"") is not None
+
+
+async def test_keys_and_pairs_that_were_good_before_are_at_hand_too_until_anything_changes(web: Web) -> None:
+    user = await web.add_user("remembered-all")
+    keys = web.rooms.api_keys
+    made = await keys.create(user.id, "x", scopes=(), within=frozenset(), networks=(), life=None, now=clock.now())
+    callers = {
+        "key": {"X-API-Key": made.text},
+        "key as bearer": {"Authorization": f"Bearer {made.text}"},
+        "pair": basic("remembered-all", PASSWORD),
+    }
+    for what, fields in callers.items():
+        assert not at_hand(web, fields) or what == "key as bearer", what
+        assert await statuses(web, fields) == (200, 200), what
+        assert at_hand(web, fields), what
+        for other in callers.values():
+            answer = await web.client.get("/auth/verify", headers=[*fields.items(), *other.items()])
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    await keys.revoke(made.key.id, user_id=user.id, now=clock.now())
+    await web.rooms.directory.set_password(user.id, PASSWORD[::-1], now=clock.now())
+    for what, fields in callers.items():
+        assert not at_hand(web, fields), what
+        assert await statuses(web, fields) == (401, 401), what
+
+
+async def test_a_key_of_some_networks_is_never_at_hand(web: Web) -> None:
+    user = await web.add_user("remembered-network")
+    made = await web.rooms.api_keys.create(
+        user.id, "x", scopes=(), within=frozenset(), networks=["127.0.0.0/8"], life=None, now=clock.now()
+    )
+    fields = {"X-API-Key": made.text}
+    for _ in range(2):
+        assert await statuses(web, fields) == (200, 200)
+        assert not at_hand(web, fields)
+
+
+@pytest.mark.parametrize("value", ["Basic", "Basic =", "Basic OmE=", "basic \xff", "Digest x", ""])
+async def test_what_is_malformed_is_not_at_hand(web: Web, value: str) -> None:
+    assert not at_hand(web, {"Authorization": value})
+    assert (await web.client.get("/auth/verify", headers={"Authorization": value.encode()})).status_code == 401
