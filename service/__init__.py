@@ -4,7 +4,5 @@ Features live in rooms (`credentials`, `sessions`, `revocation`, …) that know 
 `crypto` are the rim; `app/` joins them. Read `web/security.py` first, then `docs/architecture.md`.
 """
 
-from service import lean
-
 __version__ = "0.1.0"
-__all__ = ["__version__", "lean"]
+__all__ = ["__version__"]

@@ -1,6 +1,6 @@
 """What libraries bring along for others, and no worker here has to keep in memory: 6 MB of 120.
 
-Imported before anything else of this package, as it only counts for the first who imports such a library.
+It only counts for the first who imports such a library.
 """
 
 import sys
@@ -21,7 +21,3 @@ def without(name: str) -> Iterator[None]:
         yield
     finally:
         sys.modules.pop(name, None)
-
-
-with without("rich"):  # structlog would show tracebacks by it, where our logs are plain lines
-    import structlog.dev  # noqa: F401 - loaded here so that it is loaded like this

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 
+import service.cli.lean  # noqa: F401 - before anything that logs
 from service import lean
 from service.logs import configure_logs
 from service.settings import PREFIX, Settings, SettingsRefused, load_settings

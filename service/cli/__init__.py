@@ -11,6 +11,7 @@ import sys
 def main() -> None:
     """Run what the arguments ask for, and end the process. Workers import this room too, and need none of it."""
     if sys.argv[1:] == ["serve"]:
+        import service.cli.lean  # noqa: F401 - before anything that logs
         from service.cli.serve import serve_alone
 
         serve_alone()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+import service.cli.lean  # noqa: F401 - workers load this module first of all
 from service.web.edge import Edge
 
 LONGEST_HEAD = 32 * 1024
