@@ -26,6 +26,10 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request being served, for every line that is logged meanwhile."""
 
 
+trace: ContextVar[tuple[str, str] | None] = ContextVar("trace", default=None)
+"""The ids of the trace and the span of that request, while it is traced."""
+
+
 def redact(text: str) -> str:
     """The text with everything that looks like a credential replaced."""
     return _SECRETS.sub(_HIDDEN, text)
@@ -38,6 +42,8 @@ def _redacted(_: Any, __: str, line: str) -> str:
 def _with_request_id(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if current := request_id.get():
         event["request_id"] = current
+    if traced := trace.get():
+        event["trace_id"], event["span_id"] = traced
     return event
 
 

@@ -1,7 +1,7 @@
 """Counting what happens: rooms count under a few words, whoever tells operators reads (docs/telemetry.md)."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import add
 from typing import ClassVar
 
@@ -45,6 +45,8 @@ class Spread:
         self.name = name
         self.about = about
         self.labels = labels
+        self.heard: Callable[[float, tuple[str, ...]], None] | None = None
+        """Is told of each, as it is counted."""
         self._spans: dict[tuple[str, ...], list[float]] = {}
         self.known.append(self)
 
@@ -55,6 +57,8 @@ class Spread:
             spans = self._spans[kind] = [0.0] * (len(BOUNDS) + 2)
         spans[bisect_left(BOUNDS, seconds)] += 1
         spans[-1] += seconds
+        if self.heard is not None:
+            self.heard(seconds, kind)
 
     def merge(self, more: Sequence[float], *kind: str) -> None:
         """Many have; `more` is as `take` gives it."""

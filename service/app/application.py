@@ -94,6 +94,7 @@ def create_app(settings: Settings) -> Edge:
         resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
         address=gate.address,
         watches=telemetry.watches,
+        tracing=telemetry.traces,
         ports={settings.server.management_port: management(house.readiness, telemetry.text, secure=settings.secure)}
         if settings.server.management_port
         else {},

@@ -4,17 +4,29 @@ The library is loaded for the first thing that is sent (20 ms): a worker that se
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import httpx2
 
+Sending = Callable[[str, str], AbstractContextManager[Mapping[str, str]]]
+"""Told of the method and the address of a request, for its time; what its fields are to have because of that."""
+
+
+def untold(method: str, uri: str) -> AbstractContextManager[Mapping[str, str]]:
+    """For who tells nobody."""
+    return nullcontext({})
+
 
 class OutgoingHttp:
-    """One pool of connections. `within` bounds a whole exchange, however slowly the other side dribbles."""
+    """One pool of connections. `within` bounds a whole exchange, however slowly the other side dribbles. `sending` is
+    told of each."""
 
     def __init__(self, *, within: timedelta = timedelta(seconds=5)) -> None:
+        self.sending: Sending = untold
         self._within = within.total_seconds()
         self._client: httpx2.AsyncClient | None = None
 
@@ -23,11 +35,12 @@ class OutgoingHttp:
         import httpx2
 
         try:
-            async with (
-                asyncio.timeout(self._within),
-                self.client().stream("POST", uri, data=fields, headers={"Accept": "*/*"}) as answer,
-            ):
-                return answer.status_code
+            with self.sending("POST", uri) as told:
+                async with (
+                    asyncio.timeout(self._within),
+                    self.client().stream("POST", uri, data=fields, headers={"Accept": "*/*", **told}) as answer,
+                ):
+                    return answer.status_code
         except httpx2.HTTPError as error:
             raise OSError(f"{type(error).__name__}: {error}") from None
         except (httpx2.InvalidURL, ValueError) as error:

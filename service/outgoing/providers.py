@@ -46,17 +46,18 @@ class ProviderCalls:
 
         place = _place(uri, local=self._local)
         try:
-            async with (
-                asyncio.timeout(self._within),
-                self._http.client().stream(
-                    method,
-                    uri,
-                    data=None if form is None else dict(form),
-                    headers={**_ASKED, **(headers or {})},
-                    timeout=self._within,
-                ) as answer,
-            ):
-                body = await _body(answer, place)
+            with self._http.sending(method, uri) as told:
+                async with (
+                    asyncio.timeout(self._within),
+                    self._http.client().stream(
+                        method,
+                        uri,
+                        data=None if form is None else dict(form),
+                        headers={**_ASKED, **(headers or {}), **told},
+                        timeout=self._within,
+                    ) as answer,
+                ):
+                    body = await _body(answer, place)
         except TimeoutError:
             raise ProviderSilent(detail=f"{place}: no whole answer in time") from None
         except (httpx2.HTTPError, httpx2.StreamError) as problem:

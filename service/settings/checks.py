@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from email.utils import parseaddr
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -33,6 +34,7 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     yield from _wrong_scopes(settings.access)
     if "://" in settings.audit.heads and not settings.audit.heads.startswith("https://"):
         yield f"{PREFIX}AUDIT__HEADS: is a file, or an address that begins with https://"
+    yield from _wrong_traces(settings.telemetry.traces)
     yield from _wrong_secrets(settings)
     yield from _wrong_mail(settings)
     yield from _wrong_federation(settings)
@@ -55,6 +57,23 @@ def _wrong_addresses(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}DATABASE_URL: the ledger is SQLite or PostgreSQL"
     if _scheme(settings.redis_url) not in ("", *_REDISES):
         yield f"{PREFIX}REDIS_URL: begins with one of {', '.join(_REDISES)}"
+
+
+def _wrong_traces(address: str) -> Iterator[str]:
+    if not address:
+        return
+    parts = urlsplit(address)
+    if parts.scheme not in _OWN_PORTS or not parts.hostname or parts.username or parts.query:
+        yield f"{PREFIX}TELEMETRY__TRACES: write an http address without credentials or query"
+    if not _has_tracing():
+        yield f"{PREFIX}TELEMETRY__TRACES: needs the extra: pip install gatepost-service[otel]"
+
+
+def _has_tracing() -> bool:
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # not even its parents
+        return False
 
 
 def _wrong_scopes(access: AccessSettings) -> Iterator[str]:

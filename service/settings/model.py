@@ -268,6 +268,10 @@ class TelemetrySettings(Group):
     """What operators are told: docs/telemetry.md."""
 
     metrics: bool = Field(True, description="Count for /metrics.")
+    traces: str = Field(
+        "", description="OTLP/HTTP address that spans go to, such as http://collector:4318/v1/traces; none when empty."
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="How much of all traces is kept.")
 
 
 class Settings(Group):

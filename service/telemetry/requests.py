@@ -13,6 +13,11 @@ REQUESTS = Tally("http_requests", "Answered requests", "route", "method", "statu
 TOOK = Spread("http_request_duration_seconds", "From a request to its answer, whole", "route")
 
 
+def known_method(method: str, other: str) -> str:
+    """The method, or `other` for one that somebody made up."""
+    return method if method in _METHODS else other
+
+
 class RequestFigures:
     """A `Watch` that counts by route, method and status; a method that somebody made up is `other`."""
 
@@ -24,7 +29,7 @@ class RequestFigures:
         seconds = perf_counter() - began
         spans = self._spans.get((route, method, status))
         if spans is None:
-            known = (route, method if method in _METHODS else "other", status)
+            known = (route, known_method(method, "other"), status)
             spans = self._spans.setdefault(known, [0.0] * _SIZE)
         spans[bisect_left(BOUNDS, seconds)] += 1
         spans[-1] += seconds

@@ -27,7 +27,7 @@ from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
 from service.web.throttle import RATE_FIELDS
-from service.web.watch import UNMATCHED, Watch
+from service.web.watch import UNMATCHED, Tracing, Watch
 
 _log = structlog.get_logger("gatepost.web")
 _OUTGOING = "gatepost.outgoing"
@@ -82,7 +82,8 @@ class Edge:
     """Wraps the whole application. `hot` maps exact paths to endpoints that no other layer needs to see.
 
     `max_body` is the longest request body, in bytes. `origins` may read every answer but those at the paths of
-    `unshared`. `resource_metadata` is the address that Bearer challenges name. `watches` are told of each answer.
+    `unshared`. `resource_metadata` is the address that Bearer challenges name. `watches` are told of each answer,
+    `tracing` of each beginning too.
     `ports` are what the server answers with at other ports of its own, if it has them.
     """
 
@@ -98,6 +99,7 @@ class Edge:
         resource_metadata: str | None = None,
         address: AddressRule | None = None,
         watches: Sequence[Watch] = (),
+        tracing: Tracing | None = None,
         ports: Mapping[int, "Edge"] = MappingProxyType({}),
     ) -> None:
         self.ports = ports
@@ -111,7 +113,8 @@ class Edge:
         self._start = secrets.token_hex(6).encode()
         self._count = count(1)
         self._secure = secure
-        self._watches = tuple(watches)
+        self._watches = tuple(watches) if tracing is None else (*watches, tracing)
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; lifespan passes through, websockets are closed."""
@@ -128,12 +131,15 @@ class Edge:
         scope[RESOURCE_METADATA] = self._resource_metadata
         outgoing = scope[_OUTGOING] = Outgoing(send, scope, request_id, secure=self._secure, bodiless=is_head)
         logged = logs.request_id.set(scope[REQUEST_ID])
+        traced = None if self._tracing is None else self._tracing.begin(scope)
         try:
             with occasion(request_occasion(scope, scope[REQUEST_ID], self._address)):
                 await self._within_origins(scope, receive, outgoing)
         finally:
             if outgoing.status:
                 self._tell(scope, method, self._route(scope), outgoing.status, began)
+            if self._tracing is not None:
+                self._tracing.leave(scope, traced)
             logs.request_id.reset(logged)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -188,6 +194,8 @@ class Edge:
         scope[REQUEST_ID] = request_id.decode()
         logs.request_id.set(scope[REQUEST_ID])
         begin_occasion(request_occasion(scope, scope[REQUEST_ID], self._address))
+        if self._tracing is not None:
+            self._tracing.begin(scope)
         try:
             if len(body) > self._max_body:
                 raise BodyTooLarge(detail="whole length")

@@ -34,6 +34,16 @@ class Watch(Protocol):
         """
 
 
+class Tracing(Watch, Protocol):
+    """A `Watch` that wants to know of the beginning too. What is answered at once begins and ends in `answered`."""
+
+    def begin(self, scope: Scope) -> object:
+        """A request has come; once more when it takes another way. What it gives is for `leave`."""
+
+    def leave(self, scope: Scope, held: object) -> None:
+        """It has ended, whether or not it was answered."""
+
+
 def person_calls(scope: Scope, user_id: str, client_id: str | None = None) -> None:
     """This person has shown who they are by something else than a credential of the JSON API."""
     scope[CALLER] = Caller("user", user_id, client_id)

@@ -12,11 +12,16 @@ _PATIENCE = 60
 
 @dataclass
 class Heard:
-    """One request: its first line, its fields by lower-case name, and its form."""
+    """One request: its first line, its fields by lower-case name, and its body."""
 
     line: str
     fields: dict[str, str]
-    form: dict[str, str]
+    body: bytes
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body, where it is a form."""
+        return dict(parse_qsl(self.body.decode(), strict_parsing=bool(self.body)))
 
 
 @dataclass
@@ -69,7 +74,7 @@ class Receiver:
             fields = {name.lower(): value for name, value in (text.split(": ", 1) for text in rest)}
             body = await reader.readexactly(int(fields.get("content-length", 0)))
             async with self._changed:
-                self.heard.append(Heard(line, fields, dict(parse_qsl(body.decode(), strict_parsing=bool(body)))))
+                self.heard.append(Heard(line, fields, body))
                 self._changed.notify_all()
             if self.answer is not None:
                 writer.write(self.answer)

@@ -1,12 +1,14 @@
-"""docs/telemetry.md says what the code does: every metric and every log line has its row, and no row is without one."""
+"""docs/telemetry.md says what the code does: every metric, log line and span attribute has its row, and no row is
+without one."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-import service.app  # noqa: F401 - every room has said what it counts
+import service.app
 from service.tally import Spread, Tally
 from service.telemetry import GAUGES, Metrics
 from service.telemetry.metrics import BACKLOG, Level
@@ -62,3 +64,11 @@ def test_metrics_have_names_after_the_conventions() -> None:
 def test_each_is_counted_under_one_name() -> None:
     names = [one.name for one in (*Tally.known, *Spread.known)]
     assert len(names) == len(set(names))
+
+
+def test_every_attribute_of_a_span_has_its_row() -> None:
+    source = (Path(service.app.__file__).parents[1] / "telemetry" / "traces.py").read_text()
+    texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    named = {text for text in texts if isinstance(text, str) and re.fullmatch(r"[a-z]+(\.[a-z_]+)+", text)}
+    told = [words(attribute)[0] for attribute, _, _ in rows("Traces")]
+    assert sorted(told) == sorted(named - {"gatepost.span"})

@@ -5,6 +5,7 @@ what is kept there. Refuses to decide anything about sessions or revocation, and
 `keyspace.py` first, then `lua/rotate.lua` and `families.py`.
 """
 
+import service.storage.redis.lean  # noqa: F401 - first of all
 from service.storage.redis.codes import RedisCodes
 from service.storage.redis.device_codes import RedisDeviceRequests
 from service.storage.redis.failures import RedisFailures
