@@ -17,7 +17,7 @@ import uvloop
 
 from bench import oauth, peer
 from bench.load import CONNECTIONS, Source, each_once, request, same
-from bench.race import Subject, always, costs, race, shares
+from bench.race import Subject, always, costs, race, shares, surplus
 from bench.sign_in import revocation_delay, sign_ins
 from bench.stage import SCOPE, Stage, prepared
 from bench.workers import CLIENT_CORE, IS_PINNED, SERVER_CORE, GatepostWorker, Worker, on_core
@@ -29,6 +29,10 @@ from tests.servers.valkey import ValkeyServer
 NEW_TOKENS_PER_SECOND = 15_000
 """More than any server here can judge."""
 
+MORE_THAN_COMES = "100000000/h"
+"""A rate that takes part in every request and refuses none."""
+
+FREE, COUNTED = "server: /auth/verify, neither limits nor usage", "server: /auth/verify, with limits and usage"
 HELLO, ROUTE, TRIVIAL = "uvicorn, ASGI hello", "FastAPI route", "FastAPI route, trivial dependency"
 
 
@@ -77,6 +81,8 @@ async def guards(
         "bare": Worker("bench.subjects.bare:app", folder / "bare"),
         "guarded": Worker("bench.subjects.guarded:app", folder / "guarded", environ),
         "strict": GatepostWorker(folder / "strict", environ | {"GATEPOST_TOKENS__STRICT": "true"}),
+        "free": GatepostWorker(folder / "free", environ | {"GATEPOST_USAGE__COUNT": "false"}),
+        "counted": GatepostWorker(folder / "counted", environ | {"GATEPOST_LIMITS__VERIFY_RATE": MORE_THAN_COMES}),
         "kit": Worker("bench.subjects.kit:app", folder / "kit", kit_environ(stage)),
     }
     for worker in others.values():
@@ -84,6 +90,7 @@ async def guards(
     subjects = await cast(stage, gatepost, others, rounds=rounds, seconds=seconds)
     await race(subjects, rounds=rounds, seconds=seconds)
     print(*costs(subjects), "", *shares(subjects), "", sep="\n")
+    print(f"- limits and usage: {surplus(subjects, COUNTED, FREE):.1f} µs more for each request (goal: 10 µs)")
     print(*await sign_ins(gatepost, seconds=rounds * seconds), sep="\n")
     print(*await revocation_delay(stage, gatepost, others["guarded"], times=20 * rounds), sep="\n")
     print(f"- one worker: first answer {gatepost.took:.2f} s after its start, {idle:.0f} MiB resident when idle,")
@@ -140,6 +147,8 @@ async def cast(
         Subject("server: /auth/verify, every token new", gatepost, new("/auth/verify"), {TRIVIAL: "G3: 0.85"}),
         Subject("kit: every token new", others["kit"], new("/"), {TRIVIAL: ""}),
         Subject("server: /auth/verify, strict", others["strict"], always(verify), {HELLO: "G8: +10 µs"}),
+        Subject(FREE, others["free"], always(verify)),
+        Subject(COUNTED, others["counted"], always(verify), {FREE: "+10 µs"}),
         Subject("server: /auth/refresh", gatepost, always(refreshing)),
     ]
 

@@ -83,3 +83,9 @@ def shares(subjects: list[Subject]) -> list[str]:
             best = min(named[other].cpu) / min(subject.cpu)
             lines.append(f"| {subject.name} | {other} | {middle:.2f} | {low:.2f} to {high:.2f} | {best:.2f} | {goal} |")
     return lines
+
+
+def surplus(subjects: list[Subject], name: str, other: str) -> float:
+    """How many microseconds the one costs more than the other, in the median of their turns."""
+    named = {subject.name: subject for subject in subjects}
+    return median(own - theirs for own, theirs in zip(named[name].cpu, named[other].cpu, strict=True))

@@ -32,7 +32,8 @@ class Outbox:
     has left. Any number of workers may run one over the same ledger: who may send is settled there, by a claim.
 
     `send_due` says whether there is more to send at once. Whoever puts something in sets `posted` once it is committed.
-    `gathers` is how long a round waits after that, so that what many acts put in goes together.
+    `gathers` is how long a round waits after that, so that what many acts put in goes together; `every` stands
+    for the five seconds.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Outbox:
         posted: asyncio.Event,
         *,
         gathers: timedelta = timedelta(0),
+        every: timedelta | None = None,
     ) -> None:
         self._name = name
         self._send_due = send_due
         self._posted = posted
         self._gathers = gathers
+        self._every = every
         self._stops = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +72,7 @@ class Outbox:
     async def _run(self) -> None:
         await _is_set(self._stops, within=_STANDS_AFTER)
         while True:
-            if await _is_set(self._posted, within=_INTERVAL) and self._gathers:
+            if await _is_set(self._posted, within=self._every or _INTERVAL) and self._gathers:
                 await _is_set(self._stops, within=self._gathers)
             self._posted.clear()
             if self._stops.is_set():

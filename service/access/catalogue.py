@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "admin:keys:write": "Rotate and retire signing keys",
         "admin:audit:read": "See who did what, for everybody",
         "admin:metrics:read": "Read the metrics of the service",
+        "admin:usage:read": "See who used how much, for everybody",
         "revocations:read": "Follow the feed of revocations",
         "tokens:introspect": "Ask about tokens of any client",
     }

@@ -32,11 +32,13 @@ from service.web import (
     openapi,
     profile,
     setup,
+    usage,
     users,
     wellknown,
 )
 from service.web.address import AddressRule
 from service.web.cookies import Cookies, DeviceCookie
+from service.web.counting import CountsUsage
 from service.web.edge import Edge, HotEndpoint
 from service.web.management import management
 from service.web.oauth import authorize, consent, device, linking, logout, metadata, sign_in
@@ -52,9 +54,10 @@ from service.web.security import Gate
 from service.web.throttle import Policy, Throttle
 from service.web.verify import PATH as VERIFY_PATH
 from service.web.verify import VerifyEndpoint
+from service.web.watch import Watch
 
 ROOMS = (
-    *(auth, federation, users, events, profile, identities, addresses, consents, api_keys, admin),
+    *(auth, federation, users, events, usage, profile, identities, addresses, consents, api_keys, admin),
     *(wellknown, metadata, health, metrics, setup),
     *(authorize, sign_in, hosted_federation, linking, consent, device, logout),
     *(address_pages, account, mailbox),
@@ -93,12 +96,17 @@ def create_app(settings: Settings) -> Edge:
         unshared=[route.path for route in app.routes if isinstance(route, PageRoute)],
         resource_metadata=settings.public_url + metadata.PROTECTED_RESOURCE,
         address=gate.address,
-        watches=telemetry.watches,
+        watches=[*_counting(house), *telemetry.watches],
         tracing=telemetry.traces,
         ports={settings.server.management_port: management(house.readiness, telemetry.text, secure=settings.secure)}
         if settings.server.management_port
         else {},
     )
+
+
+def _counting(house: House) -> list[Watch]:
+    """Who counts what is used, if anybody does."""
+    return [] if house.usage is None else [CountsUsage(house.usage.sheet)]
 
 
 def gate_of(settings: Settings, house: House) -> Gate:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service import clock
-from service.app.federation import FederationJoinery
+from service.app.usage import UsageJoinery
 from service.audit import Sealer as AuditSealer
 from service.audit.heads import Head
 from service.credentials.resolver import Resolver
@@ -28,6 +28,7 @@ from service.storage.redis import (
 from service.storage.sql import (
     Database,
 )
+from service.usage import Recorder
 from service.web.health import Readiness
 from service.web.oauth.browser import Browsers
 from service.web.rooms import Rooms
@@ -53,6 +54,7 @@ class House:
     outgoing: OutgoingHttp
     reached: WriteBehind[Reached]
     used_keys: WriteBehind[datetime]
+    usage: Recorder | None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -67,9 +69,10 @@ class House:
             for started in (self.reached, self.used_keys, self.feed, self.rooms.keyring, self.notices, self.audit):
                 await started.start()
                 stack.push_async_callback(started.stop)
-            if self.letters is not None:
-                await self.letters.start()
-                stack.push_async_callback(self.letters.stop)
+            for wanted in (self.letters, self.usage):
+                if wanted is not None:
+                    await wanted.start()
+                    stack.push_async_callback(wanted.stop)
             yield
 
     async def readiness(self) -> Readiness:
@@ -80,7 +83,7 @@ class House:
 
 def build_house(settings: Settings) -> House:
     """Join stores and rooms. Opens no connection yet."""
-    made = FederationJoinery(settings)
+    made = UsageJoinery(settings)
     keyring = made.keyring
     logout_tokens = LogoutTokens(keyring, issuer=settings.issuer, algorithms=keyring.published_algorithms)
     writer = LetterWriter(made.users, made.links, public_url=settings.public_url)
@@ -111,10 +114,11 @@ def build_house(settings: Settings) -> House:
         outgoing=made.outgoing,
         reached=made.reached,
         used_keys=made.used_keys,
+        usage=made.recorder,
     )
 
 
-def _rooms(made: FederationJoinery) -> Rooms:
+def _rooms(made: UsageJoinery) -> Rooms:
     return Rooms(
         acts=made.acts,
         directory=made.directory,
@@ -156,6 +160,7 @@ def _rooms(made: FederationJoinery) -> Rooms:
         federation=made.federation,
         arrivals=made.arrivals,
         identities=made.identities,
+        usage=made.usage,
         federated_redirects=frozenset(made.settings.federation.redirect_uris),
     )
 

@@ -1,21 +1,21 @@
 """`gatepost audit`: looking for events, taking them out, and judging whether they are whole."""
 
-import csv
 import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from service import clock
+from service import clock, spreadsheet
 from service.cli.exits import Exit, leave, say
 from service.cli.house import in_house
 from service.cli.output import Json, print_many, print_one
+from service.cli.spans import in_utc
 
 if TYPE_CHECKING:
     from service.app import House
@@ -133,11 +133,7 @@ async def _sought(
     from service.audit.search import Sought
 
     person = (await house.rooms.directory.get_named(user)).id if user else ""
-    return Sought(kind=kind, outcome=outcome, person=person, since=_utc(since), until=_utc(until))
-
-
-def _utc(typed: datetime | None) -> datetime | None:
-    return None if typed is None else typed.replace(tzinfo=UTC) if typed.tzinfo is None else typed
+    return Sought(kind=kind, outcome=outcome, person=person, since=in_utc(since), until=in_utc(until))
 
 
 def _configured_heads() -> Path | None:
@@ -159,12 +155,5 @@ def _opened(output: Path | None) -> IO[str]:
 def _writer(form: str, file: IO[str], columns: list[str]) -> Callable[[dict[str, Any]], object]:
     if form == "ndjson":
         return lambda row: file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    table = csv.DictWriter(file, columns)
-    table.writeheader()
-    return lambda row: table.writerow({name: _cell(value) for name, value in row.items()})
-
-
-def _cell(value: object) -> object:
-    """A value in a spreadsheet: structures as JSON, and no text that it would take for a formula."""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    file.write(spreadsheet.line(columns))
+    return lambda row: file.write(spreadsheet.line([row[name] for name in columns]))

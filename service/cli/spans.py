@@ -1,6 +1,6 @@
-"""Spans as options: `15m`, as in the settings."""
+"""Spans and moments as options: `15m`, as in the settings."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import typer
 
@@ -13,3 +13,8 @@ def span(text: str) -> timedelta:
         return parse_span(text)
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from None
+
+
+def in_utc(typed: datetime | None) -> datetime | None:
+    """A moment as it was typed, which is in UTC unless it says otherwise."""
+    return None if typed is None else typed.replace(tzinfo=UTC) if typed.tzinfo is None else typed

@@ -17,6 +17,7 @@ from service.cli import (
     keys,
     serve,
     sessions,
+    usage,
     users,
 )
 from service.cli.exits import leave_for
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 for noun in (users, clients, identity_providers, consents, api_keys, keys, sessions, audit, db, config):
     app.add_typer(noun.app)
+app.command("usage")(usage.usage)
 app.command("doctor")(doctor.doctor)
 
 

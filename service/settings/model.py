@@ -257,6 +257,24 @@ class AuditSettings(Group):
     keep: Span = Field(timedelta(days=400), ge=timedelta(0), description="Rows older than this are dropped; 0s: none.")
 
 
+class UsageSettings(Group):
+    """Who used how much."""
+
+    count: bool = Field(True, description="Whether requests are counted.")
+    flush_every: Span = Field(
+        timedelta(seconds=5),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(minutes=5),
+        description="Counts are written this often; what a crash can lose.",
+    )
+    keep: Span = Field(
+        timedelta(days=400),
+        ge=timedelta(0),
+        le=timedelta(days=36_500),
+        description="Hours older than this are dropped; 0s: none.",
+    )
+
+
 class LogSettings(Group):
     """Logs."""
 
@@ -311,6 +329,7 @@ class Settings(Group):
     limits: LimitSettings = LimitSettings()
     federation: FederationSettings = FederationSettings()
     audit: AuditSettings = AuditSettings()
+    usage: UsageSettings = UsageSettings()
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -28,6 +28,7 @@ TAGS = [
         "Administration: identity providers": "The services that people sign in with.",
         "Administration: signing keys": "The keys that access tokens are signed with.",
         "Administration: audit": "Who did what, on what, when, from where and with what.",
+        "Administration: usage": "Who used how much: totals of requests to see and to bill by.",
         "OAuth": "For applications: tokens, metadata and who the person is (OAuth 2.1, OpenID Connect).",
         "For services": "What other services and reverse proxies ask.",
         "Health": "For whatever watches the process.",

@@ -10,7 +10,8 @@ from service.protocol.errors import Invalid
 from service.web.shapes import Page
 
 _VERSION = b"1:"
-Cursor = Annotated[str, Query(max_length=256, description="The `next` of the page before.")]
+_LONGEST = 350
+Cursor = Annotated[str, Query(max_length=512, description="The `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items in one page.")]
 Search = Annotated[str, Query(max_length=100, description="Part of a name.")]
 
@@ -47,6 +48,6 @@ def _after(cursor: str) -> str:
         text = raw.removeprefix(_VERSION).decode()
     except ValueError:
         raise Invalid("cursor", "This is not a cursor of ours.") from None
-    if not raw.startswith(_VERSION) or not text.isprintable() or len(text) > 100:
+    if not raw.startswith(_VERSION) or not text.isprintable() or len(text) > _LONGEST:
         raise Invalid("cursor", "This is not a cursor of ours.")
     return text

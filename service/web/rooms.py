@@ -36,6 +36,7 @@ from service.sessions.overview import SessionOverview
 from service.sessions.pairs import TokenPairs
 from service.sessions.session import Sessions
 from service.tokens.id_token import IdTokens
+from service.usage import FindsTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Rooms:
     federation: FederationDesk
     arrivals: Arrivals
     identities: IdentityBook
+    usage: FindsTotals
     federated_redirects: frozenset[str]
 
 

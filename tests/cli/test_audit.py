@@ -3,7 +3,6 @@
 import csv
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,13 +10,6 @@ import pytest
 
 from service.web.events import EventShown
 from tests.cli.running import PASSWORD, Gatepost, Warm, wait_for
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    warm = Warm(tmp_path_factory.mktemp("warm"))
-    yield warm
-    warm.close()
 
 
 @pytest.fixture(scope="module")

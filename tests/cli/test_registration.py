@@ -18,13 +18,6 @@ READING = {"export", "list", "show", "status", "check", "secret", "example"}
 
 
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    warm = Warm(tmp_path_factory.mktemp("warm"))
-    yield warm
-    warm.close()
-
-
-@pytest.fixture(scope="module")
 def gatepost(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Gatepost:
     return Gatepost(tmp_path_factory.mktemp("gatepost"), warm=warm)
 

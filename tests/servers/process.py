@@ -95,9 +95,13 @@ class ServerProcess:
         """End it at once and without warning, frozen or not, as a crash would. Harmless when it does not run."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it in good order. Harmless when it does not run."""
-        self._end(signal.SIGINT)
+        self._end(how)
+
+    def set_environ(self, **changed: str) -> None:
+        """What it is told beside the rest when it is started again."""
+        self._environ = {**(self._environ or {}), **changed}
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:

@@ -18,6 +18,7 @@ from service.storage.sql.revocations import SqlRevocations
 from service.storage.sql.sessions import SqlSessions
 from service.storage.sql.setup_links import SqlSetupLinks
 from service.storage.sql.signing_keys import SqlSigningKeys
+from service.storage.sql.usage import SqlUsage
 from service.storage.sql.users import SqlUsers
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "SqlSetupLinks",
     "SqlSigningKeys",
     "SqlTransaction",
+    "SqlUsage",
     "SqlUsers",
 ]

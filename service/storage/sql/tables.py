@@ -325,6 +325,32 @@ class AuditStartRow(SQLModel, table=True):
     mac: bytes = Field(sa_type=LargeBinary)
 
 
+class UsageRow(SQLModel, table=True):
+    """So many requests that have all of this in common. No key leads elsewhere: what they name may have gone."""
+
+    __tablename__ = "usage"
+    __table_args__ = (Index("ix_usage_subject", "subject", "hour"),)
+
+    hour: str = Field(sa_type=Id, primary_key=True)
+    kind: str = Field(sa_type=Id, primary_key=True)
+    subject: str = Field(sa_type=Id, primary_key=True)
+    client_id: str = Field(sa_type=Id, primary_key=True)
+    api_key_id: str = Field(sa_type=Id, primary_key=True)
+    route: str = Field(sa_type=Id, primary_key=True)
+    outcome: str = Field(sa_type=Id, primary_key=True)
+    requests: int = Field(sa_type=BigInteger)
+
+
+class UsageWorkerRow(SQLModel, table=True):
+    """The last batch of usage that a worker has added, so that it counts once however often it is sent."""
+
+    __tablename__ = "usage_workers"
+
+    id: str = Field(sa_type=Id, primary_key=True)
+    number: int = Field(sa_type=BigInteger)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 def _table(name: str) -> Table:
     return METADATA.tables[name]
 
@@ -344,3 +370,5 @@ REVOCATIONS = _table("revocations")
 AUDIT = _table("audit")
 AUDIT_START = _table("audit_start")
 SIGNING_KEYS = _table("signing_keys")
+USAGE = _table("usage")
+USAGE_WORKERS = _table("usage_workers")
