@@ -91,7 +91,7 @@ async def guards(
     await race(subjects, rounds=rounds, seconds=seconds)
     print(*costs(subjects), "", *shares(subjects), "", sep="\n")
     print(f"- limits and usage: {surplus(subjects, COUNTED, FREE):.1f} µs more for each request (goal: 10 µs)")
-    print(*await sign_ins(gatepost, seconds=rounds * seconds), sep="\n")
+    print(*await sign_ins(stage, gatepost, seconds=rounds * seconds), sep="\n")
     print(*await revocation_delay(stage, gatepost, others["guarded"], times=20 * rounds), sep="\n")
     print(f"- one worker: first answer {gatepost.took:.2f} s after its start, {idle:.0f} MiB resident when idle,")
     print(f"  {gatepost.resident():.0f} MiB after the load (goal: 2 s, 120 MiB)\n")

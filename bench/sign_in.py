@@ -8,24 +8,32 @@ from time import perf_counter, process_time
 import httpx2
 from argon2 import PasswordHasher, Type
 
-from bench.load import load, request, same
-from bench.stage import USERNAME, Stage
+from bench.load import load, request
+from bench.stage import Stage
 from bench.workers import SERVER_CORE, Worker, on_core
+from service.identifiers import new_id
+from tests.rooms import add_user
 from tests.servers.gatepost import PASSWORD, bearer
 
+_PEOPLE = 4
 _PROBE_EVERY = 0.005
 _LEAST = 20
 """Samples, however slow the machine is."""
 
 
-async def sign_ins(worker: Worker, *, seconds: float) -> list[str]:
-    """Four callers sign in without pause while a fifth asks something small every 5 ms."""
-    body = json.dumps({"username": USERNAME, "password": PASSWORD}).encode()
-    source = same(request("/auth/login", method="POST", body=body))
+async def sign_ins(stage: Stage, worker: Worker, *, seconds: float) -> list[str]:
+    """Four people sign in without pause while somebody else asks something small every 5 ms. None of them comes to a
+    hundred sessions, where each new one ends an old one."""
+    names = [f"bench-{new_id()}" for _ in range(_PEOPLE)]
+    for name in names:
+        await add_user(stage.house, name)
+    asked = [json.dumps({"username": name, "password": PASSWORD}).encode() for name in names]
+    requests = [request("/auth/login", method="POST", body=body) for body in asked]
     alone = await _probe(worker, seconds=min(seconds, 1))
     before = worker.cpu()
     done, beside = await asyncio.gather(
-        load(worker.port, source, seconds=seconds, connections=4), _probe(worker, seconds=seconds)
+        load(worker.port, lambda number, _: requests[number], seconds=seconds, connections=_PEOPLE),
+        _probe(worker, seconds=seconds),
     )
     cost = (worker.cpu() - before) * 1e3 / len(done.latencies)
     bare = _bare_hash()
