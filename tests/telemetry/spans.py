@@ -38,6 +38,13 @@ class Spans:
         """All bytes that came."""
         return b"".join(one.body for one in self.receiver.heard)
 
+    async def until(self, word: bytes) -> bytes:
+        """All bytes, when this word is among them: spans come in the order in which they ended."""
+        async with asyncio.timeout(30):
+            while word not in self.raw():
+                await asyncio.sleep(0.05)
+        return self.raw()
+
     async def come(self, count: int) -> list[Told]:
         """Every span, when there are so many of them: a busy machine may be slow to send them."""
         async with asyncio.timeout(30):

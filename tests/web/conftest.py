@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.valkey import ValkeyServer
+from tests.telemetry.spans import Spans, collecting
 from tests.web.oauth.browsing import Surfer, surfing
 from tests.web.running import Web, running_web
 
@@ -27,6 +28,13 @@ def module_sqlite_url(server_folder: Path, sqlite_template: Path) -> Iterator[st
     yield f"sqlite+aiosqlite:///{file}"
     for left in file.parent.glob(f"{file.name}*"):
         left.unlink()
+
+
+@pytest.fixture(scope="module")
+async def spans() -> AsyncIterator[Spans]:
+    """A collector of spans, for modules that tell their application of it: `TELEMETRY__TRACES`."""
+    async with collecting() as spans:
+        yield spans
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from service.settings import Settings, load_settings
 from service.web.edge import Edge, HotEndpoint
 from service.web.rooms import Rooms
 from tests.servers.gatepost import PASSWORD, settings_for
+from tests.telemetry.spans import Spans
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
@@ -47,6 +48,13 @@ class Web:
         """The rooms of the running application."""
         rooms: Rooms = self.app.state.rooms
         return rooms
+
+    async def shown_to_operators(self, spans: Spans) -> dict[str, bytes]:
+        """The metrics, and the spans of all that was asked before."""
+        await self.client.get("/readyz")
+        metrics = await self.app.state.metrics.read()
+        assert b"gatepost_http_requests_total{" in metrics
+        return {"metrics": metrics, "traces": await spans.until(b"/readyz")}
 
     async def add_user(self, username: str, *, roles: tuple[str, ...] = (), scopes: tuple[str, ...] = ()) -> User:
         """A person with `PASSWORD`."""

@@ -12,6 +12,7 @@ from tests.servers.github import GitHub
 from tests.servers.openid_provider import Fault, OpenIdProvider
 from tests.servers.upstream import Trouble, Upstream, standing
 from tests.servers.valkey import ValkeyServer
+from tests.telemetry.spans import Spans
 from tests.web.federation.journey import arrived, press, query_of, somebody, visit
 from tests.web.oauth.browsing import Surfer, surfing
 from tests.web.oauth.test_secrets_at_rest import in_redis, in_sql
@@ -42,7 +43,7 @@ def book() -> Iterator[Facebook]:
 
 
 @pytest.fixture(scope="module")
-def web_settings(upstream: OpenIdProvider, hub: GitHub, book: Facebook) -> dict[str, str]:
+def web_settings(upstream: OpenIdProvider, hub: GitHub, book: Facebook, spans: Spans) -> dict[str, str]:
     def told(provider: OpenIdProvider | GitHub | Facebook, **more: object) -> dict[str, object]:
         secret = {"client_id": provider.client_id, "client_secret": provider.client_secret}
         return {**secret, "issuer": provider.url, **more}
@@ -53,7 +54,11 @@ def web_settings(upstream: OpenIdProvider, hub: GitHub, book: Facebook) -> dict[
         "hub": told(hub, kind="github"),
         "book": told(book, kind="facebook"),
     }
-    return {"FEDERATION__PROVIDERS": json.dumps(providers), "ACCOUNTS__REGISTRATION": "open"}
+    return {
+        "FEDERATION__PROVIDERS": json.dumps(providers),
+        "ACCOUNTS__REGISTRATION": "open",
+        "TELEMETRY__TRACES": spans.url,
+    }
 
 
 async def comes(web: Web, name: str = "acme") -> int:
@@ -108,6 +113,7 @@ async def test_neither_the_stores_nor_the_log_nor_an_address_holds_what_is_betwe
     upstream: OpenIdProvider,
     hub: GitHub,
     book: Facebook,
+    spans: Spans,
     valkey_server: ValkeyServer,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -124,7 +130,9 @@ async def test_neither_the_stores_nor_the_log_nor_an_address_holds_what_is_betwe
         "SQL": in_sql(web),
         "Redis": in_redis(valkey_server),
         "an address": repr([(one.path, one.query) for one in asked]).encode(),
+        **await web.shown_to_operators(spans),
     }
+    assert b"server.port" in places["traces"]
     assert b"hub@example.org" in places["SQL"]
     assert b"provider_failed" in places["the log"]
     theirs = [*sent_by(upstream), *sent_by(hub), *sent_by(book)]

@@ -1,4 +1,4 @@
-"""What a thief finds in the stores and in the log after whole flows: nothing that opens anything."""
+"""What a thief finds in the stores, the log, the metrics and the traces after whole flows: nothing that opens."""
 
 import sqlite3
 from contextlib import closing
@@ -11,11 +11,17 @@ from service.accounts.account import User
 from service.clients.metadata import DEVICE_CODE
 from tests.servers.gatepost import PASSWORD
 from tests.servers.valkey import ValkeyServer
+from tests.telemetry.spans import Spans
 from tests.web.oauth.asking import INTROSPECT, PEOPLE, REVOKE, TOKEN, assert_oauth_error, given, register
 from tests.web.oauth.browsing import CHALLENGE, VERIFIER, Surfer, hidden
 from tests.web.running import Web, basic
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def web_settings(spans: Spans) -> dict[str, str]:
+    return {"TELEMETRY__TRACES": spans.url}
 
 
 async def use_everything(web: Web, surfer: Surfer) -> dict[str, str]:
@@ -86,11 +92,13 @@ def in_redis(server: ValkeyServer) -> bytes:
 
 @pytest.mark.spec("REF-27")
 @pytest.mark.spec("TIM-03")
+@pytest.mark.spec("TIM-04")
 @pytest.mark.spec("RFC 6749 §10.3")
-async def test_neither_the_stores_nor_the_log_hold_anything_that_opens(
+async def test_neither_the_stores_nor_what_operators_see_hold_anything_that_opens(
     web: Web,
     surfer: Surfer,
     ada: User,
+    spans: Spans,
     valkey_server: ValkeyServer,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -102,11 +110,14 @@ async def test_neither_the_stores_nor_the_log_hold_anything_that_opens(
         "log": "".join([*capsys.readouterr(), *ours]).encode(),
         "sql": in_sql(web),
         "redis": in_redis(valkey_server),
+        **await web.shown_to_operators(spans),
     }
     assert b"refused" in places["log"]
     assert ada.id.encode() in places["sql"]
     assert b"state-of-mine" not in places["log"]
     assert CHALLENGE.encode() in places["redis"], "the grant of the waiting code"
+    assert b"/oauth2/device_authorization" in places["traces"]
+    assert not any(b"state-of-mine" in places[place] for place in ("metrics", "traces"))
     for what, secret in secrets.items():
         for place, content in places.items():
             assert secret.encode() not in content, f"{what} is left in {place}"
