@@ -18,6 +18,7 @@ LEASED_FOR = timedelta(minutes=1)
 
 _WITHOUT_ENGINE = timedelta(seconds=1)
 _UNCOUNTED = 10_000
+_WORTH_FILLING = 8  # permits: a smaller batch is not kept at hand for somebody who may not come again
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _RATE = re.compile(r"([1-9]\d{0,8})/(?:1)?([smhd])", re.ASCII)
 _log = structlog.get_logger("gatepost.limits")
@@ -110,10 +111,13 @@ class _Lease:
     full_at: datetime
     closed_until: datetime | None = None
     is_counted: bool = True
+    low: int = -1
+    """With so many left, more are drawn."""
 
 
 class Permits:
-    """Lets requests through while their budget lasts; most cost a look into a dictionary.
+    """Lets requests through while their budget lasts; most cost a look into a dictionary. Of a batch that is worth it
+    more are drawn before the last are gone, up to a batch again, so that a busy caller does not wait.
 
     While the engine is away nothing is counted and everybody passes: what a request may do is decided elsewhere.
     """
@@ -136,6 +140,8 @@ class Permits:
         if lease.permits <= 0 or now >= lease.until:
             return None
         lease.permits -= 1
+        if lease.permits == lease.low:  # once, until it has been filled
+            self._drawing[budget] = asyncio.create_task(self._fill(budget, lease, now))
         return Quota(lease.left + lease.permits, lease.full_at)
 
     async def count(self, budget: Budget, *, now: datetime) -> Quota:
@@ -155,6 +161,16 @@ class Permits:
         finally:
             del self._drawing[budget]  # before those who wait look again: one that is done must not be waited for
 
+    async def _fill(self, budget: Budget, lease: _Lease, now: datetime) -> None:
+        try:
+            drawn = await self._rates.draw(budget, budget.rate.batch - lease.permits, back=0)
+        except StoreUnavailable:  # whoever finds none left will see
+            return
+        finally:
+            del self._drawing[budget]
+        lease.permits += drawn.granted
+        lease.until, lease.left, lease.full_at = now + LEASED_FOR, drawn.left, now + drawn.full_in
+
     async def _drawn(self, budget: Budget, now: datetime) -> _Lease:
         before = self._leases.pop(budget, None)
         back = before.permits if before is not None and before.is_counted else 0
@@ -164,4 +180,5 @@ class Permits:
             _log.info("requests are not counted", policy=budget.policy, reason=refusal.detail)
             return _Lease(_UNCOUNTED, now + _WITHOUT_ENGINE, 0, now, is_counted=False)
         closed_until = None if drawn.granted else now + drawn.next_in
-        return _Lease(drawn.granted, now + LEASED_FOR, drawn.left, now + drawn.full_in, closed_until)
+        low = budget.rate.batch // 4 if budget.rate.batch >= _WORTH_FILLING else -1
+        return _Lease(drawn.granted, now + LEASED_FOR, drawn.left, now + drawn.full_in, closed_until, low=low)

@@ -46,12 +46,14 @@ async def spend(house: House, budget: Budget) -> int:
         passed += 1
 
 
+@pytest.mark.parametrize("permits", [300, 1_000])
 async def test_racing_clients_on_two_workers_get_the_rate_and_no_more_than_a_batch_each_above(
-    house: House, other_house: House
+    house: House, other_house: House, permits: int
 ) -> None:
-    racing = [spend((house, other_house)[number % 2], ADA) for number in range(32)]
+    budget = ADA._replace(rate=Rate(permits, HOUR))
+    racing = [spend((house, other_house)[number % 2], budget) for number in range(32)]
     passed = sum(await asyncio.gather(*racing))
-    assert 300 <= passed <= 300 + 2 * ADA.rate.batch
+    assert permits <= passed <= permits + 2 * budget.rate.batch
 
 
 async def test_permits_of_before_are_the_only_ones_above_the_rate(house: House, other_house: House) -> None:
@@ -84,6 +86,33 @@ async def test_a_busy_caller_costs_one_call_of_redis_for_each_batch_and_a_refuse
             with pytest.raises(TooManyRequests):
                 house.permits.take(budget, now=now)
     assert asked.redis == 0
+
+
+async def test_a_busy_caller_waits_for_the_first_batch_alone(house: House, valkey_server: ValkeyServer) -> None:
+    budget, now = ADA._replace(rate=Rate(10_000, HOUR)), clock.now()
+    with counted(house, valkey_server) as once:
+        quota = await house.permits.count(budget, now=now)
+    with counted(house, valkey_server) as asked:
+        for passed in range(1, 1_000):
+            assert quota.left == 10_000 - passed
+            quota = house.permits.take(budget, now=now)
+            assert quota is not None
+            for drawing in list(house.permits._drawing.values()):
+                await drawing
+            assert house.permits._leases[budget].permits <= budget.rate.batch
+    assert asked.redis <= 13 * once.redis + 2  # of 75 permits each; Valkey counts what a script does
+
+
+async def test_what_cannot_be_drawn_ahead_is_drawn_when_it_is_due(house: House) -> None:
+    budget, now = ADA._replace(rate=Rate(1_000, HOUR)), clock.now()
+    await house.permits.count(budget, now=now)
+    await house.link.close()
+    for _ in range(9):
+        assert house.permits.take(budget, now=now) is not None
+        await asyncio.sleep(0)
+    assert house.permits.take(budget, now=now) is None
+    await house.permits.count(budget, now=now)
+    assert not house.permits._leases[budget].is_counted
 
 
 async def test_what_a_quiet_caller_left_goes_back(house: House) -> None:
