@@ -80,11 +80,15 @@ class Refusals:
             _count(event)
             return
         self._room -= 1
-        if self.unwritten:
-            event = replace(event, detail={**event.detail, "unwritten_before": self.unwritten})
-            self.unwritten = 0
-        async with self._ledger.begin() as tx:
-            await self._journal.note(tx, event, now=now)
+        unwritten, self.unwritten = self.unwritten, 0
+        if unwritten:
+            event = replace(event, detail={**event.detail, "unwritten_before": unwritten})
+        try:
+            async with self._ledger.begin() as tx:
+                await self._journal.note(tx, event, now=now)
+        except BaseException:
+            self.unwritten += unwritten
+            raise
 
 
 def _count(event: Event) -> None:

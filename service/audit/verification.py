@@ -55,8 +55,8 @@ class Verification:
             found.broken = "two heads disagree about one place: the chain was made anew between them"
             return found
         start = await self._rows.start()
-        if start is not None and start.is_authentic(self._keys) is False:
-            found.broken = "where the chain begins was forged: older rows were taken away by somebody else"
+        if start is not None and start.is_authentic(self._keys) is not True:
+            found.broken = "where the chain begins is not under our secret: older rows were taken away by somebody else"
             return found
         tip = await self._walk(Tip(0, BEGINNING) if start is None else start.tip, said, found)
         if found.broken is None:
@@ -103,7 +103,7 @@ class Verification:
         after = ""
         while batch := await self._rows.unsealed_after(after, limit=_BATCH):
             for record in batch:
-                if self._authentic(record, found) is False:
+                if self._authentic(record, found) is not True:  # the one thing that holds it
                     found.broken = f"row {record.id}, which is not sealed yet, was edited"
                     return
                 found.unsealed += 1

@@ -1,10 +1,12 @@
-"""A running application behind a proxy, with letters."""
+"""A running application behind a proxy, with letters; and a chain of its own."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.audit.ground import Chain
+from tests.contracts.sql_ground import opened
 from tests.servers.mail import MailServer, running_mail_server
 from tests.servers.valkey import ValkeyServer
 from tests.web.running import Web, running_web
@@ -36,3 +38,13 @@ async def web(
         yield running
     for left in file.parent.glob(f"{file.name}*"):
         left.unlink()
+
+
+@pytest.fixture
+async def chain(sql_url: str) -> AsyncIterator[Chain]:
+    """Five sealed rows, with a head."""
+    async with opened(sql_url) as database:
+        made = Chain(database)
+        await made.note(5)
+        await made.seal()
+        yield made

@@ -1,7 +1,6 @@
 """The chain: sealed behind the acts by one worker at a time; whatever is done to it afterwards is found and named."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -17,16 +16,6 @@ from tests.audit.ground import ISSUER, KEY, Chain
 from tests.contracts.sql_ground import opened
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def chain(sql_url: str) -> AsyncIterator[Chain]:
-    """Five sealed rows, with a head."""
-    async with opened(sql_url) as database:
-        made = Chain(database)
-        await made.note(5)
-        await made.seal()
-        yield made
 
 
 async def test_rows_are_sealed_in_their_order_without_gaps_and_the_whole_is_good(chain: Chain) -> None:
@@ -205,7 +194,7 @@ async def test_what_is_old_is_dropped_and_the_rest_stays_provable(sql_url: str) 
         await chain.meddle("DELETE FROM audit WHERE seq = 5")
         assert (await chain.judge()).broken == "row 5 was removed: after 4 comes 6"
         await chain.meddle("UPDATE audit_start SET seq = 5")
-        assert "forged" in str((await chain.judge()).broken)
+        assert "not under our secret" in str((await chain.judge()).broken)
         await chain.meddle("DELETE FROM audit WHERE seq > 5", "DELETE FROM audit_start")
         assert (await chain.judge()).broken is not None
 
