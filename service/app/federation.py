@@ -46,6 +46,7 @@ class FederationJoinery(Joinery):
             identities,
             hand_over,
             self.catalogue,
+            self.refusals,
             is_open=asked.registration is RegistrationMode.OPEN,
             roles=frozenset(asked.registration_roles),
         )

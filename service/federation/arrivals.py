@@ -6,6 +6,7 @@ from datetime import datetime
 from service.access.catalogue import Catalogue
 from service.accounts.account import User, Users
 from service.accounts.names import email_key, parse_email
+from service.audit import Refusals
 from service.audit.event import Actor, Event, Kind
 from service.federation.decision import Outcome, decide, may_sign_in, proven_address
 from service.federation.handover import HandOver
@@ -43,6 +44,7 @@ class Arrivals:
         identities: Identities,
         hand_over: HandOver,
         catalogue: Catalogue,
+        refused: Refusals,
         *,
         is_open: bool,
         roles: frozenset[str],
@@ -52,6 +54,7 @@ class Arrivals:
         self._identities = identities
         self._hand_over = hand_over
         self._catalogue = catalogue
+        self._refused = refused
         self._is_open = is_open
         self._roles = roles
 
@@ -80,6 +83,10 @@ class Arrivals:
                         await self._identities.keep_tokens(act.tx, linked.id, tokens)
             except (SignInFirst, LinkedElsewhere):
                 raise
+            except NoAccount as refusal:
+                if links_to is None:
+                    await self._refused.note(_refused_sign_in(refusal, config))
+                raise
             except Conflict:
                 if turn == _TRIES - 1:
                     raise
@@ -103,6 +110,10 @@ class Arrivals:
             provider, account = arrival.config.name, account_of(identity)
             await self._identities.use(act.tx, known.id, provider=provider, account=account, at=now)
             return owner, known, None
+        if outcome is Outcome.NO_ACCOUNT:
+            closed = owner or holder
+            why = "nobody has this identity" if closed is None else "the account may not sign in like this"
+            raise NoAccount(user_id="" if closed is None else closed.id, detail=why)
         user = await self._owner_to_be(act, outcome, arrival, holder)
         linked = LinkedIdentity(
             id=new_id(),
@@ -134,13 +145,13 @@ class Arrivals:
                 raise SignInFirst(arrival.identity)
             case Outcome.LINKED_ELSEWHERE:
                 raise LinkedElsewhere
-        raise NoAccount(detail=outcome.name)
+        raise AssertionError(f"{outcome.name} is nobody's account")
 
     async def _held(self, act: Act, user_id: str) -> User:
         """An account that is to get the identity, held until the act ends."""
         user = await self._users.find_locked(act.tx, user_id)
         if user is None or not may_sign_in(user):
-            raise NoAccount(detail="the account is gone or disabled")
+            raise NoAccount(user_id=user_id, detail="the account is gone or disabled")
         return user
 
     async def _holder(self, act: Act, address: str | None) -> User | None:
@@ -169,3 +180,8 @@ def _told(outcome: Outcome, user: User, linked: LinkedIdentity) -> Event:
     by = None if outcome is Outcome.LINK else Actor("user", user.id, "federated", linked.id)
     detail: dict[str, object] = {"provider": linked.provider, "handed_over": outcome is Outcome.TAKE_OVER}
     return Event(kind, subject=user.id, target=f"identity:{linked.id}", by=by, detail=detail)
+
+
+def _refused_sign_in(refusal: NoAccount, config: ProviderConfig) -> Event:
+    detail = {"why": refusal.detail, "provider": config.name}
+    return Event(Kind.SIGN_IN, subject=refusal.user_id, outcome="refused", detail=detail)

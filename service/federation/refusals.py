@@ -45,6 +45,11 @@ class NoAccount(Forbidden):
 
     code, public = "no_account", "There is no account here for this sign-in."
 
+    def __init__(self, *, user_id: str = "", detail: str = "") -> None:
+        super().__init__(detail=detail)
+        self.user_id = user_id
+        """Whose account it would be, for the audit alone."""
+
 
 class SignInFirst(Conflict):
     """An account here has the address that the provider has proven: `identity` is linked by who signs in to it."""

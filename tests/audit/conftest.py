@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit.asking import Asking
 from tests.audit.ground import Chain
 from tests.contracts.sql_ground import opened
 from tests.servers.mail import MailServer, running_mail_server
@@ -48,3 +49,10 @@ async def chain(sql_url: str) -> AsyncIterator[Chain]:
         await made.note(5)
         await made.seal()
         yield made
+
+
+@pytest.fixture
+def ask(web: Web) -> Asking:
+    """Somebody without cookies, who asks."""
+    web.client.cookies.clear()
+    return Asking(web)

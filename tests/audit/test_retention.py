@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from service import clock
 from service.audit.event import Event, Kind
@@ -10,6 +11,7 @@ from service.audit.heads import TYPE, Head, HeadBook, read_head
 from service.audit.sealer import Tip
 from service.audit.verification import Verification
 from service.signed_text import MacKey
+from service.storage.sql.tables import AUDIT_START
 from tests.audit.ground import ISSUER, KEY, Chain, Kept, OneKey
 from tests.contracts.sql_ground import opened
 
@@ -37,7 +39,9 @@ async def test_a_chain_of_which_all_was_dropped_goes_on_where_it_ended(chain: Ch
     assert await chain.sealer.drop(before=chain.now) == 1
     await chain.seal()
     found = await chain.judge()
-    assert (found.rows, found.broken) == (1, None), "one beginning stays, the latest"
+    assert (found.rows, found.broken) == (1, None)
+    [kept] = await chain.database.fetch_all(select(AUDIT_START.c.seq))
+    assert kept[0] == 6, "one beginning stays, the latest"
 
 
 @pytest.mark.parametrize(

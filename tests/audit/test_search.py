@@ -10,10 +10,11 @@ from service.audit.event import Actor, Event, Kind
 from service.audit.occasion import Occasion, occasion
 from service.audit.record import Record, written
 from service.audit.search import Sought
-from service.cli.audit import _cell, _utc
+from service.cli.spans import in_utc
+from service.spreadsheet import cell
 from service.web.events import _own
+from tests.audit.asking import person
 from tests.audit.ground import KEY, Chain
-from tests.audit.test_acts import person
 from tests.web.running import Web
 
 pytestmark = pytest.mark.anyio
@@ -105,10 +106,10 @@ def test_the_own_account_is_told_who_it_was_and_from_where_only_of_oneself_and_o
     assert _own(replace(row, personal=None, salt=None), "ada").address == ""
 
 
-def test_a_cell_is_no_formula_and_a_moment_without_an_offset_is_utc() -> None:
-    assert [_cell(text) for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx")] == [
+def test_a_cell_is_no_formula_and_a_moment_without_an_offset_isin_utc() -> None:
+    assert [cell(text) for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx")] == [
         f"'{text}" for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx")
     ]
-    assert [_cell(value) for value in ("ada", {"é": 1}, None, 7)] == ["ada", '{"é": 1}', "", "7"]
+    assert [cell(value) for value in ("ada", {"é": 1}, None, 7)] == ["ada", '{"é": 1}', "", "7"]
     now = clock.now()
-    assert (_utc(now.replace(tzinfo=None)), _utc(now), _utc(None)) == (now, now, None)
+    assert (in_utc(now.replace(tzinfo=None)), in_utc(now), in_utc(None)) == (now, now, None)

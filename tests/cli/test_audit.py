@@ -95,3 +95,35 @@ def test_an_erased_person_leaves_a_whole_chain(gatepost: Gatepost) -> None:
     assert [row["kind"] for row in rows] == ["audit.erased", "sign_in", "user.changed", "user.created"]
     assert [row["personal"] for row in rows[1:]] == [None] * 3
     assert gatepost.run("audit", "verify").returncode == 0
+
+
+@pytest.mark.spec("AUD-01")
+def test_each_command_that_changes_something_is_one_row_of_the_operator(gatepost: Gatepost) -> None:
+    assert gatepost.run("users", "create", "bob", "--password-stdin", typed=f"{PASSWORD}\n").returncode == 0
+    client = gatepost.ask("clients", "create", "App", "--scope", "openid")["id"]
+    key = gatepost.ask("api-keys", "create", "laptop", "--user", "bob")["id"]
+    provider = ("acme", "--kind", "oidc", "--client-id", "x", "--issuer", "https://id.acme.example", "--public")
+    commands = (
+        (("users", "set-roles", "bob", "admin"), "user.changed"),
+        (("users", "set-email", "bob", "bob@example.org", "--verified"), "user.changed"),
+        (("users", "set-profile", "bob", "name=Bob"), "user.changed"),
+        (("users", "disable", "bob"), "user.changed"),
+        (("users", "enable", "bob"), "user.changed"),
+        (("clients", "change", client, "--name", "Other"), "client.changed"),
+        (("clients", "disable", client), "client.changed"),
+        (("clients", "rotate-secret", client), "client.secret_rotated"),
+        (("api-keys", "rotate", key), "api_key.rotated"),
+        (("api-keys", "revoke", key), "api_key.revoked"),
+        (("keys", "rotate"), "signing_key.made"),
+        (("sessions", "end-all", "--user", "bob"), "sessions.ended"),
+        (("identity-providers", "add", *provider), "provider.added"),
+        (("identity-providers", "disable", "acme"), "provider.changed"),
+        (("identity-providers", "remove", "acme"), "provider.removed"),
+    )
+    for command, _ in commands:
+        ran = gatepost.run(*command)
+        assert ran.returncode == 0, (command, ran.stderr)
+    rows = gatepost.ask("audit", "search", "--limit", str(len(commands) + 1))
+    assert rows.pop()["target"] == f"api_key:{key}", "the last one before these"
+    assert [row["kind"] for row in reversed(rows)] == [kind for _, kind in commands]
+    assert {(row["actor_kind"], row["scheme"]) for row in rows} == {("operator", "command line")}

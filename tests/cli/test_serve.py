@@ -161,3 +161,17 @@ def test_a_worker_keeps_in_memory_no_library_that_it_may_never_need(tmp_path: Pa
     environ = {**gatepost.environ, **settings_for("sqlite:///never-opened.db", "redis://127.0.0.1:1/0")}
     ran = subprocess.run([sys.executable, "-c", _LOADED], env=environ, capture_output=True, text=True, check=True)
     assert ran.stdout == "\n"
+
+
+@pytest.mark.spec("TIM-04")
+def test_neither_the_list_of_processes_nor_a_page_for_everybody_shows_a_secret(tmp_path: Path) -> None:
+    gatepost = Gatepost(tmp_path, SERVER__WORKERS="2")
+    with gatepost.start() as serving:
+        secrets = {(tmp_path / "var" / "secret.key").read_text().strip(), serving.link() or ""}
+        assert all(len(secret) > 20 for secret in secrets)
+        shown = [" ".join(process.cmdline()) for process in serving.family]
+        assert any("service" in line for line in shown)
+        for path in ("docs", "openapi.json", "metrics", "env", "environ", "debug", "info", ".env", "readyz", "livez"):
+            answer = serving.client.get(f"/{path}")
+            shown.append(f"{answer.headers} {answer.text}")
+        assert not [text for text in shown for secret in secrets if secret in text]

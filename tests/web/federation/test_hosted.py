@@ -7,6 +7,7 @@ import pytest
 
 from service import clock
 from service.accounts.change import UserChange
+from service.audit.search import Sought
 from service.clients.client import Client
 from service.federation import Identity
 from service.federation.transaction import LIFE
@@ -222,6 +223,7 @@ async def test_an_unknown_provider_is_a_page(surfer: Surfer) -> None:
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
 
 
+@pytest.mark.spec("AUD-01")
 async def test_a_disabled_person_does_not_get_in(
     web: Web, surfer: Surfer, other_surfer: Surfer, upstream: OpenIdProvider
 ) -> None:
@@ -234,6 +236,9 @@ async def test_a_disabled_person_does_not_get_in(
     assert page.status_code == 403
     assert "There is no account here" in page.text
     assert (await signed_in_as(surfer), await signed_in_as(other_surfer)) == (None, None)
+    [row, *before] = await web.rooms.audit.find(Sought(subject=user.id), before="", limit=9)
+    assert (row.kind, row.outcome, row.actor_kind, row.detail["provider"]) == ("sign_in", "refused", "nobody", "acme")
+    assert [one.kind for one in before] == ["user.changed", "sign_in", "user.registered"]
 
 
 @pytest.mark.spec("OIDC Core §3.1.2.1")
