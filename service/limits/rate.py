@@ -47,9 +47,9 @@ class Rate(NamedTuple):
 
     @property
     def batch(self) -> int:
-        """How many permits a worker draws at once: a hundredth, a hundred at most. Workers together never let through
+        """How many permits a worker draws at once: a hundredth, a thousand at most. Workers together never let through
         more than the rate and one batch each."""
-        return min(max(self.permits // 100, 1), 100)
+        return min(max(self.permits // 100, 1), 1_000)
 
 
 UNLIMITED = Rate(0, timedelta(hours=1))

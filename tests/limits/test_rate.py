@@ -30,8 +30,8 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
         Rate.parse(text)
 
 
-def test_a_batch_is_a_hundredth_and_never_more_than_a_hundred() -> None:
-    assert [Rate(n, HOUR).batch for n in (1, 99, 100, 1_000, 5_000, 10**6)] == [1, 1, 1, 10, 50, 100]
+def test_a_batch_is_a_hundredth_and_never_more_than_a_thousand() -> None:
+    assert [Rate(n, HOUR).batch for n in (1, 99, 100, 1_000, 5_000, 10**6)] == [1, 1, 1, 10, 50, 1_000]
     assert UNLIMITED.permits == 0
 
 
