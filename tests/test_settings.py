@@ -259,6 +259,19 @@ def test_one_worker_may_use_sqlite_in_production() -> None:
 
 
 @pytest.mark.parametrize(
+    "bad", ["collector:4318", "http://", "ftp://a/v1", "http://a:b@c/v1/traces", "http://a/?key=b"]
+)
+def test_traces_go_to_an_address_that_tells_no_secret(bad: str) -> None:
+    assert names({"GATEPOST_TELEMETRY__TRACES": "http://collector:4318/v1/traces"}) == set()
+    assert names({"GATEPOST_TELEMETRY__TRACES": bad}) == {"TELEMETRY__TRACES"}
+
+
+def test_the_management_port_is_not_that_of_everybody() -> None:
+    assert names({"GATEPOST_SERVER__MANAGEMENT_PORT": "8000"}) == {"SERVER__MANAGEMENT_PORT"}
+    assert names({"GATEPOST_SERVER__MANAGEMENT_PORT": "9000"}) == set()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "changeme",

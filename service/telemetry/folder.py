@@ -13,6 +13,8 @@ from typing import Self
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _BEGINNING = "gatepost-metrics-"
 _HELD, _TURN, _FIGURES = "held", "turn", "*.db"
+_ROOM = 32 * 1024 * 1024
+"""Free bytes that a place must have: a worker is killed when what it writes into a mapped file finds none."""
 
 
 class NoFolder(Exception):
@@ -92,7 +94,7 @@ def made_folder() -> Iterator[None]:
 
 def _parent() -> Path:
     for place in (Path("/dev/shm"), Path(tempfile.gettempdir())):  # noqa: S108 - a folder of our own is made in it
-        if place.is_dir() and os.access(place, os.W_OK):
+        if place.is_dir() and os.access(place, os.W_OK) and shutil.disk_usage(place).free > _ROOM:
             return place
     raise NoFolder
 

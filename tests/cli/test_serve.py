@@ -83,14 +83,6 @@ def test_a_management_port_in_use_is_told_as_such(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_the_management_port_is_not_that_of_everybody(tmp_path: Path) -> None:
-    gatepost = Gatepost(tmp_path)
-    gatepost.environ["GATEPOST_SERVER__MANAGEMENT_PORT"] = str(gatepost.port)
-    ran = gatepost.run("serve")
-    assert ran.returncode == 4
-    assert "GATEPOST_SERVER__MANAGEMENT_PORT: is the port of everybody" in ran.stderr
-
-
 def test_a_folder_that_cannot_be_used_is_told_in_plain_words(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ran = Gatepost(tmp_path, VAR="file/var").run("serve")

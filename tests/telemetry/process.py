@@ -11,11 +11,12 @@ HELD = Tally("held", "What a process was told to count", "kind")
 TOOK = Spread("took_seconds", "What that took", "kind")
 
 
-async def main(path: Path) -> None:
+async def main(path: Path, pending: int) -> None:
     async def nothing() -> tuple[Level, ...]:
         return ()
 
-    metrics = Metrics(Folder(path), lambda: [Level("password_hashes_pending", 3)], nothing)
+    levels = [Level("password_hashes_pending", pending)] if pending else []
+    metrics = Metrics(Folder(path), lambda: levels, nothing)
     await metrics.start()
     for line in sys.stdin:
         HELD.add("x", times=int(line))
@@ -26,4 +27,4 @@ async def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

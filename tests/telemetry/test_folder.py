@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.cli.exits import CannotStart
+from service.cli.serve import _room_for_figures
+from service.settings import load_settings
 from service.telemetry.folder import VARIABLE, made_folder
 
 
 class Counting:
     """One process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pending: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.telemetry.process", str(folder)],
+            [sys.executable, "-m", "tests.telemetry.process", str(folder), str(pending)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), VARIABLE: str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -42,8 +45,8 @@ class Counting:
 
 
 @contextmanager
-def counting(folder: Path) -> Iterator[Counting]:
-    one = Counting(folder)
+def counting(folder: Path, pending: int = 3) -> Iterator[Counting]:
+    one = Counting(folder, pending)
     try:
         yield one
     finally:
@@ -75,6 +78,15 @@ def test_the_counts_of_the_dead_stay_and_their_levels_go(tmp_path: Path) -> None
     assert len(list(tmp_path.glob("counter_*"))) == 2, "who comes goes on in the place of who went"
 
 
+def test_whoever_takes_a_place_has_the_counts_of_before_and_no_level(tmp_path: Path) -> None:
+    with counting(tmp_path) as before:
+        before.count(5)
+    with counting(tmp_path, pending=0) as after:
+        told = after.count(1)
+    assert told["gatepost_held_total"] == 6
+    assert told["gatepost_password_hashes_pending"] == 0
+
+
 def test_a_server_that_was_killed_leaves_nothing_to_the_one_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +102,15 @@ def test_a_server_that_was_killed_leaves_nothing_to_the_one_after_it(
         assert [one.name for one in tmp_path.iterdir()] == [first.name]
     assert list(tmp_path.iterdir()) == []
     assert VARIABLE not in os.environ
+
+
+def test_a_server_does_not_start_where_there_is_no_room_for_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.telemetry.folder._ROOM", 1 << 60)
+    with pytest.raises(CannotStart, match="GATEPOST_TELEMETRY__METRICS=false"), _room_for_figures(load_settings({})):
+        pass
+    without = load_settings({"GATEPOST_TELEMETRY__METRICS": "false"})
+    with _room_for_figures(without):
+        assert VARIABLE not in os.environ
 
 
 def test_a_folder_that_the_operator_names_is_emptied_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
