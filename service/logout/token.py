@@ -1,20 +1,13 @@
 """The logout token (OpenID Connect Back-Channel Logout 1.0 §2.4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from service.logout.notice import LogoutNotice
+from service.tokens.id_token import Signer
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LIFE = timedelta(minutes=2)
-
-
-class Signer(Protocol):
-    """The keys that sign at this moment."""
-
-    def sign(self, claims: Mapping[str, object], *, typ: str, now: datetime, algorithm: str | None = None) -> str:
-        """A compact JWS over the claims. Raises `StoreUnavailable` when no such key has been read yet."""
 
 
 class LogoutTokens:

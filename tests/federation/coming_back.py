@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from secrets import token_urlsafe
 from urllib.parse import parse_qs, urlsplit
@@ -10,11 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 
 from service import clock
-from service.federation.provider import Attempt, Calls, Proof, Provider
+from service.federation.provider import Attempt, Calls, Proof, Provider, ProviderConfig
 from service.outgoing.http import OutgoingHttp
 from service.outgoing.providers import ProviderCalls
+from tests.servers.facebook import Facebook
+from tests.servers.github import GitHub
 from tests.servers.id_tokens import unpadded
+from tests.servers.openid_provider import OpenIdProvider
 
+Known = GitHub | Facebook | OpenIdProvider
 CALLBACK = "https://auth.example/callback"
 
 
@@ -26,6 +31,20 @@ async def asking(within: timedelta = timedelta(seconds=5)) -> AsyncIterator[Call
         yield ProviderCalls(http, within=within, local=True)
     finally:
         await http.close()
+
+
+def config_of(upstream: Known, kind: str, scopes: tuple[str, ...], /, **changed: object) -> ProviderConfig:
+    """What an operator writes about a stand-in."""
+    config = ProviderConfig(
+        name=kind,
+        kind=kind,
+        client_id=upstream.client_id,
+        client_secret=upstream.client_secret,
+        issuer=upstream.url,
+        label=kind.title(),
+        scopes=scopes,
+    )
+    return replace(config, **changed)  # type: ignore[arg-type]  # the fields that a test is about
 
 
 def an_attempt(*, fresh: bool = False) -> Attempt:

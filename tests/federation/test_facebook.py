@@ -1,15 +1,15 @@
 """Facebook, asked as its documentation has it: the token is this app's, the app proves itself, no address counts."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from service import clock
 from service.federation.facebook import FACEBOOK, FACEBOOK_SCOPES, FacebookProvider
-from service.federation.provider import Calls, Identity, ProviderConfig
+from service.federation.provider import Calls, Identity
 from service.federation.refusals import CodeRefused, ForeignAnswer, ProviderFailed
-from tests.federation.coming_back import an_attempt, asking, come_back, sign_in
+from tests.federation.coming_back import an_attempt, come_back, config_of, sign_in
 from tests.servers.facebook import ADA, VERSION, Facebook, Fault
 from tests.servers.upstream import standing
 
@@ -33,27 +33,8 @@ def facebook(stand_in: Facebook) -> Iterator[Facebook]:
 
 
 @pytest.fixture
-async def calls() -> AsyncIterator[Calls]:
-    async with asking() as calls:
-        yield calls
-
-
-def config_of(facebook: Facebook, issuer: str = "") -> ProviderConfig:
-    """What an operator writes about it."""
-    return ProviderConfig(
-        name="facebook",
-        kind="facebook",
-        client_id=facebook.client_id,
-        client_secret=facebook.client_secret,
-        issuer=issuer or facebook.url,
-        label="Facebook",
-        scopes=FACEBOOK_SCOPES,
-    )
-
-
-@pytest.fixture
 def provider(facebook: Facebook, calls: Calls) -> FacebookProvider:
-    return FacebookProvider(config_of(facebook), calls)
+    return FacebookProvider(config_of(facebook, "facebook", FACEBOOK_SCOPES), calls)
 
 
 @pytest.mark.spec("SOC-06")
@@ -84,7 +65,7 @@ async def test_no_code_token_or_secret_is_sent_in_an_address(provider: FacebookP
     [(FACEBOOK, f"https://graph.facebook.com/{VERSION}"), ("https://fb.example", f"https://fb.example/{VERSION}")],
 )
 async def test_the_graph_has_a_host_of_its_own(facebook: Facebook, calls: Calls, issuer: str, graph: str) -> None:
-    provider = FacebookProvider(config_of(facebook, issuer), calls)
+    provider = FacebookProvider(config_of(facebook, "facebook", FACEBOOK_SCOPES, issuer=issuer), calls)
     address = await provider.authorization_url(an_attempt(), now=clock.now())
     assert address.startswith(f"{issuer}/{VERSION}/dialog/oauth?")
     assert provider._graph == graph
@@ -135,7 +116,7 @@ async def test_a_code_counts_only_for_the_browser_that_has_the_verifier(provider
 
 
 async def test_a_wrong_secret_is_told_apart_from_a_wrong_code(facebook: Facebook, calls: Calls) -> None:
-    provider = FacebookProvider(replace(config_of(facebook), client_secret="another"), calls)
+    provider = FacebookProvider(config_of(facebook, "facebook", FACEBOOK_SCOPES, client_secret="another"), calls)
     with pytest.raises(ProviderFailed) as refused:
         await sign_in(provider)
     assert not isinstance(refused.value, CodeRefused)

@@ -1,6 +1,6 @@
 """GitHub, asked as its documentation has it: who it was, whose address is taken for verified, and what is refused."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,9 +8,9 @@ import pytest
 
 from service import clock
 from service.federation.github import GITHUB_SCOPES, GitHubProvider
-from service.federation.provider import Calls, Identity, ProviderConfig
+from service.federation.provider import Calls, Identity
 from service.federation.refusals import CodeRefused, ForeignAnswer, ProviderFailed
-from tests.federation.coming_back import an_attempt, asking, come_back, sign_in
+from tests.federation.coming_back import an_attempt, come_back, config_of, sign_in
 from tests.servers.github import EMAILS, OCTOCAT, Fault, GitHub
 from tests.servers.upstream import standing
 
@@ -34,27 +34,8 @@ def github(stand_in: GitHub) -> Iterator[GitHub]:
 
 
 @pytest.fixture
-async def calls() -> AsyncIterator[Calls]:
-    async with asking() as calls:
-        yield calls
-
-
-def config_of(github: GitHub, issuer: str = "") -> ProviderConfig:
-    """What an operator writes about it."""
-    return ProviderConfig(
-        name="github",
-        kind="github",
-        client_id=github.client_id,
-        client_secret=github.client_secret,
-        issuer=issuer or github.url,
-        label="GitHub",
-        scopes=GITHUB_SCOPES,
-    )
-
-
-@pytest.fixture
 def provider(github: GitHub, calls: Calls) -> GitHubProvider:
-    return GitHubProvider(config_of(github), calls)
+    return GitHubProvider(config_of(github, "github", GITHUB_SCOPES), calls)
 
 
 async def test_an_account_is_its_number_and_its_address_the_primary_one_that_was_verified(
@@ -100,7 +81,7 @@ async def test_every_request_is_one_that_github_documents(provider: GitHubProvid
 async def test_each_installation_has_its_own_addresses(
     github: GitHub, calls: Calls, issuer: str, site: str, api: str
 ) -> None:
-    provider = GitHubProvider(config_of(github, issuer), calls)
+    provider = GitHubProvider(config_of(github, "github", GITHUB_SCOPES, issuer=issuer), calls)
     address = await provider.authorization_url(an_attempt(), now=clock.now())
     assert address.startswith(f"{site}/login/oauth/authorize?")
     assert provider._api == api
@@ -152,7 +133,7 @@ async def test_a_code_counts_only_for_the_browser_that_has_the_verifier(provider
 
 
 async def test_a_wrong_secret_is_told_apart_from_a_wrong_code(github: GitHub, calls: Calls) -> None:
-    provider = GitHubProvider(replace(config_of(github), client_secret="another"), calls)
+    provider = GitHubProvider(config_of(github, "github", GITHUB_SCOPES, client_secret="another"), calls)
     with pytest.raises(ProviderFailed) as refused:
         await sign_in(provider)
     assert not isinstance(refused.value, CodeRefused)

@@ -14,10 +14,10 @@ from service import clock
 from service.federation.discovery import KEYS_LIFE, LOOK_AGAIN_AFTER, METADATA_LIFE
 from service.federation.kinds import OPENID_SCOPES
 from service.federation.oidc import OpenIdProvider
-from service.federation.provider import Calls, ProviderConfig
+from service.federation.provider import Calls
 from service.federation.refusals import CodeRefused, ForeignAnswer, ProviderFailed, ProviderSilent
 from service.protocol.errors import Refusal
-from tests.federation.coming_back import CALLBACK, an_attempt, asking, come_back, sign_in
+from tests.federation.coming_back import CALLBACK, an_attempt, asking, come_back, config_of, sign_in
 from tests.servers.id_tokens import TokenFault
 from tests.servers.openid_provider import ADA, Fault
 from tests.servers.openid_provider import OpenIdProvider as Upstream
@@ -36,32 +36,13 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-async def calls() -> AsyncIterator[Calls]:
-    async with asking() as calls:
-        yield calls
-
-
-@pytest.fixture(scope="module")
 async def hasty_calls() -> AsyncIterator[Calls]:
     async with asking(PATIENCE) as calls:
         yield calls
 
 
-def config_of(upstream: Upstream, **changed: object) -> ProviderConfig:
-    config = ProviderConfig(
-        name="acme",
-        kind="oidc",
-        client_id=upstream.client_id,
-        client_secret=upstream.client_secret,
-        issuer=upstream.url,
-        label="Acme",
-        scopes=OPENID_SCOPES,
-    )
-    return replace(config, **changed)  # type: ignore[arg-type]  # the fields that a test is about
-
-
 def provider_of(upstream: Upstream, calls: Calls, **changed: object) -> OpenIdProvider:
-    return OpenIdProvider(config_of(upstream, **changed), calls)
+    return OpenIdProvider(config_of(upstream, "oidc", OPENID_SCOPES, **changed), calls)
 
 
 @pytest.mark.spec("OIDC Core §3.1.3.7")

@@ -1,14 +1,14 @@
-"""A provider, a Gatepost that knows it, and browsers."""
+"""A provider, and a Gatepost that knows it."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from service.clients.client import Client
 from tests.servers.openid_provider import ADA, OpenIdProvider
 from tests.servers.upstream import standing
-from tests.web.oauth.browsing import Surfer, add_application, surfing
+from tests.web.oauth.browsing import add_application
 from tests.web.running import Web
 
 KEPT = ["openid", "email", "profile", "offline_access"]
@@ -50,20 +50,6 @@ def web_settings(upstream: OpenIdProvider, registration: str) -> dict[str, str]:
         "ACCOUNTS__REGISTRATION": registration,
         "ACCOUNTS__REGISTRATION_ROLES": "clerk",
     }
-
-
-@pytest.fixture
-async def surfer(web: Web) -> AsyncIterator[Surfer]:
-    """A browser without cookies."""
-    async with surfing(web) as surfer:
-        yield surfer
-
-
-@pytest.fixture
-async def other_surfer(web: Web) -> AsyncIterator[Surfer]:
-    """Somebody else's browser."""
-    async with surfing(web) as surfer:
-        yield surfer
 
 
 @pytest.fixture(scope="module")
