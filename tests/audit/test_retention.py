@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import select
 
 from service import clock
-from service.audit.event import Event, Kind
 from service.audit.heads import TYPE, Head, HeadBook, read_head
 from service.audit.sealer import Tip
 from service.audit.verification import Verification
@@ -90,14 +89,15 @@ async def test_a_place_is_given_once(chain: Chain) -> None:
     assert (await chain.all())[0] == row
 
 
-async def test_more_than_fits_into_one_round_is_sealed_in_several(chain: Chain) -> None:
-    async with chain.database.begin() as tx:
-        for _ in range(501):
-            await chain.journal.note(tx, Event(Kind.SIGN_IN), now=chain.now)
+async def test_more_than_fits_into_one_round_is_sealed_and_dropped_in_several(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.audit.sealer._BATCH", 4)
+    await chain.note(5)
     assert [await chain.sealer.seal_due() for _ in range(2)] == [True, False]
-    assert (await chain.judge()).rows == 506
+    assert (await chain.judge()).rows == 10
     chain.now += MONTH
-    assert [await chain.sealer.drop(before=chain.now) for _ in range(3)] == [500, 6, 0]
+    assert [await chain.sealer.drop(before=chain.now) for _ in range(4)] == [4, 4, 2, 0]
 
 
 class KeptSlowly(Kept):
