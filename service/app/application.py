@@ -64,7 +64,13 @@ ROOMS = (
 )
 """Every module with routes."""
 
-_NO_SPANS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+_NO_SPANS: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 """FastAPI's own spans tell queries, with their codes and tokens, and its logs what exceptions say."""
 
 

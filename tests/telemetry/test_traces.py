@@ -15,7 +15,7 @@ from service.outgoing import OutgoingHttp
 from service.telemetry.collector import Collector
 from service.telemetry.traces import Traces
 from service.web.edge import Edge
-from tests.servers.gatepost import PASSWORD, bearer
+from tests.servers.gatepost import PASSWORD, bearer, settings_for
 from tests.servers.receiver import receiving
 from tests.telemetry.spans import Spans, collecting
 from tests.web.running import running_web
@@ -137,6 +137,34 @@ async def test_a_collector_that_is_silent_holds_nobody_up() -> None:
         began = time.monotonic()
         await collector.close()
         assert time.monotonic() - began < 6
+
+
+FRAMEWORK = """
+import asyncio, os, httpx2
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from service.app import create_app
+from service.settings import load_settings
+
+provider, told = TracerProvider(), InMemorySpanExporter()
+provider.add_span_processor(SimpleSpanProcessor(told))
+trace.set_tracer_provider(provider)
+
+async def main():
+    transport = httpx2.ASGITransport(create_app(load_settings(os.environ)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://a") as client:
+        print((await client.get("/livez?token=canary")).status_code, len(told.get_finished_spans()))
+
+asyncio.run(main())
+"""
+
+
+def test_the_frameworks_own_spans_are_off_whatever_else_has_set_tracing_up() -> None:
+    environ = {**settings_for("sqlite:///never-opened.db", "redis://127.0.0.1:1/0"), "PYTHONPATH": ":".join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", FRAMEWORK], env=environ, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["200", "0"]
 
 
 def test_nothing_of_it_is_loaded_where_it_is_not_wanted() -> None:
