@@ -42,7 +42,7 @@ async def _strangers(fleet: Fleet, known: str, guesses: int) -> None:
     began, answers, owner = time.monotonic(), Counter[int](), Counter[int]()
     for first in range(0, guesses, _AT_ONCE):
         hand = range(first, min(first + _AT_ONCE, guesses))
-        answers.update(await asyncio.gather(*(_guess(fleet, "ada", _address(n), n) for n in hand)))
+        answers.update(await asyncio.gather(*(guess(fleet, "ada", address_of(n), n) for n in hand)))
         if first % (_AT_ONCE * 20) == 0:
             body = {"username": "ada", "password": PASSWORD, "device": known}
             answer = await fleet.clients[0].post("/auth/login", json=body)
@@ -62,14 +62,14 @@ async def _spray(fleet: Fleet, accounts: int) -> None:
     began, answers = time.monotonic(), Counter[int]()
     for first in range(0, accounts, _AT_ONCE):
         hand = range(first, min(first + _AT_ONCE, accounts))
-        answers.update(await asyncio.gather(*(_guess(fleet, f"user{n}", "127.200.0.1", n) for n in hand)))
+        answers.update(await asyncio.gather(*(guess(fleet, f"user{n}", "127.200.0.1", n) for n in hand)))
     seconds = time.monotonic() - began
     print(f"one password at {accounts} accounts from one address in {seconds:.0f} s: {dict(answers)}")
     assert answers[200] == 0
     assert answers[401] <= 50 + 2 * _AT_ONCE + 10 + seconds / 30, "the spray was not slowed"
 
 
-async def _guess(fleet: Fleet, name: str, address: str, number: int) -> int:
+async def guess(fleet: Fleet, name: str, address: str, number: int) -> int:
     """The status of one guess, over a connection of its own."""
     port = fleet.workers[number % len(fleet.workers)].port
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
@@ -84,7 +84,7 @@ async def _guess(fleet: Fleet, name: str, address: str, number: int) -> int:
     return status
 
 
-def _address(number: int) -> str:
+def address_of(number: int) -> str:
     return f"127.{100 + number // 65_536}.{number // 256 % 256}.{number % 256}"
 
 

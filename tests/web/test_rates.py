@@ -105,6 +105,20 @@ async def test_what_needs_no_credential_is_charged_to_the_network_without_a_word
     assert (await web.client.post("/auth/refresh", json={"refresh_token": "gp_rt_nonsense"})).status_code == 401
 
 
+async def test_all_ways_to_sign_in_are_one_budget_of_the_network(web: Web, client: httpx2.AsyncClient) -> None:
+    for _ in range(20):
+        assert (await client.get("/auth/federation")).status_code == 200
+        assert (await client.post("/auth/refresh", json={"refresh_token": "gp_rt_nonsense"})).status_code == 401
+    for answer in (
+        await client.get("/auth/federation"),
+        await client.post("/auth/federation/hub/start", json={}),
+        await client.post("/auth/login", json={"username": "nobody", "password": "nothing at all"}),
+        await client.post("/auth/register", json={"email": "a@example.org"}),
+    ):
+        assert answer.status_code in (404, 429), answer.url
+    assert (await client.get("/auth/federation")).status_code == 429
+
+
 async def test_the_check_of_other_services_requests_has_a_budget_of_its_own(
     web: Web, client: httpx2.AsyncClient
 ) -> None:

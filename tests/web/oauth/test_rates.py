@@ -10,6 +10,7 @@ from service import clock
 from service.accounts.account import User
 from service.clients.client import Client
 from service.clients.metadata import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, NO_SECRET, ClientMetadata
+from service.limits import Rate
 from tests.web.oauth.asking import register
 from tests.web.oauth.browsing import REDIRECT, add_application, asked, surfing
 from tests.web.running import Web, as_served, basic, bearer, running_web
@@ -93,6 +94,22 @@ async def test_all_that_a_client_asks_is_one_budget_however_it_is_answered(web: 
     assert (other.status_code, other.headers["ratelimit"][:12]) == (200, '"oauth";r=11')
 
 
+async def test_what_is_answered_at_once_is_charged_like_all_else(web: Web) -> None:
+    """A worker has ten permits of this figure at hand."""
+    client, secret = await web.rooms.clients.create(
+        "Often", confidential=True, scopes=[], now=clock.now(), rate=Rate.parse("1000/d")
+    )
+    assert secret is not None
+    itself = basic(client.id, secret)
+    token = (await web.client.post(TOKEN, headers=itself, data=ITSELF)).json()["access_token"]
+    left = []
+    for path, form in ((INTROSPECT, {"token": token}), (TOKEN, ITSELF)) * 15:
+        answer = await web.client.post(path, headers=itself, data=form)
+        assert answer.status_code == 200
+        left.append(int(answer.headers["ratelimit"].split(";")[1].removeprefix("r=")))
+    assert left == list(range(998, 968, -1))
+
+
 async def test_who_does_not_prove_to_be_a_client_spends_nothing_of_it(web: Web) -> None:
     itself = await service(web)
     wrong = basic("gp_client_0", "nothing")
@@ -149,6 +166,21 @@ async def test_a_page_that_is_asked_for_too_often_says_so_to_that_network_alone(
             assert (await here.get(other)).status_code == 429, "one budget for all pages"
         assert (await here.get("/static/style.css")).status_code != 429
         assert (await elsewhere.get("/sign-in")).status_code == 200
+
+
+@pytest.mark.spec("LOCK-02")
+@pytest.mark.spec("RATE-06")
+async def test_no_field_of_a_request_gives_its_network_another_budget(web: Web) -> None:
+    fields = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP", "User-Agent")
+    app = await public_client(web)
+    async with calling_from(web, "127.5.0.1") as here:
+        made_up = [dict.fromkeys(fields, f"198.51.100.{number}") for number in range(33)]
+        pages = [(await here.get("/sign-in", headers=headers)).status_code for headers in made_up]
+        devices = [
+            (await here.post(DEVICE, data={"client_id": app.id}, headers=headers)).status_code for headers in made_up
+        ]
+    assert pages == [200] * 30 + [429] * 3
+    assert devices == [200] * 10 + [429] * 23
 
 
 @pytest.mark.spec("RATE-03")
