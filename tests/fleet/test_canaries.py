@@ -1,5 +1,5 @@
 """Nothing secret stays behind: no dump of SQL or Redis, no log at DEBUG, no metric, no span and no row of the audit
-holds what was sent."""
+or of usage holds what was sent."""
 
 import asyncio
 import sqlite3
@@ -52,6 +52,7 @@ async def watched(
         ACCOUNTS__REGISTRATION="open",
         MAIL__SMTP_URL=mail.url,
         TELEMETRY__TRACES=spans.url,
+        USAGE__FLUSH_EVERY="1s",
     )
     async with running_fleet(server_folder / f"canary{next(_number)}", environ, workers=1) as fleet:
         yield fleet
@@ -209,12 +210,15 @@ def parts(secret: str) -> set[str]:
 
 @pytest.mark.spec("TIM-03")
 @pytest.mark.spec("TIM-04")
-async def test_no_secret_is_left_in_sql_redis_logs_metrics_traces_or_the_audit(
+async def test_no_secret_is_left_in_sql_redis_logs_metrics_traces_audit_or_usage(
     watched: Fleet, own_valkey: ValkeyServer, spans: Spans, mail: MailServer
 ) -> None:
     secrets = await use_everything(watched, mail)
     assert len(secrets) > 30
     await asyncio.sleep(1.2)  # what is written behind
+    async with asyncio.timeout(30):
+        while b'INSERT INTO "usage" ' not in dump_of_sql(watched):
+            await asyncio.sleep(0.1)
     shown = await shown_to_operators(watched)
     places = {"log": watched.workers[0].log.read_bytes(), "sql": dump_of_sql(watched), "redis": b"", **shown}
     places["traces"] = await spans.until(b"/metrics")
