@@ -79,9 +79,9 @@ class Recorder:
         self._told = 0
         self._prunes_at = now()
         self.written = 0
-        full = asyncio.Event()
-        self.sheet = Sheet(now=now, full=full.set)
-        self._outbox = Outbox("usage", self.flush_due, full, every=every)
+        self._full = asyncio.Event()
+        self.sheet = Sheet(now=now, full=self._full.set)
+        self._outbox = Outbox("usage", self.flush_due, self._full, every=every)
 
     @property
     def waiting(self) -> int:
@@ -89,8 +89,9 @@ class Recorder:
         return self.sheet.requests + (0 if self._batch is None else self._batch.requests)
 
     async def start(self) -> None:
-        """Begin writing."""
+        """Begin writing, an interval from now: nothing waits from before."""
         await self._outbox.start()
+        self._full.clear()
 
     async def stop(self) -> None:
         """Write what is left, for a moment, and end."""
