@@ -24,6 +24,7 @@ _log = structlog.get_logger("gatepost.usage")
 _counts = Tally("usage_requests", "Requests by what became of their count", "fate")
 _BATCH = 500
 _ENDS_WITHIN = 5.0
+_TRIES_AGAIN_AFTER = 0.1
 _PRUNES_EVERY = timedelta(hours=1)
 _REMEMBERS = timedelta(days=30)
 
@@ -94,13 +95,16 @@ class Recorder:
         self._full.clear()
 
     async def stop(self) -> None:
-        """Write what is left, for a moment, and end."""
+        """Write what is left, for a moment, and end: what is refused is tried again until then."""
         await self._outbox.stop()
         try:
             async with asyncio.timeout(_ENDS_WITHIN):
                 while self.waiting:
-                    await self.flush_due()
-        except (Refusal, TimeoutError):
+                    try:
+                        await self._write()
+                    except Refusal:
+                        await asyncio.sleep(_TRIES_AGAIN_AFTER)
+        except TimeoutError:
             _log.warning("usage lost", requests=self.waiting)
             _counts.add("lost", times=self.waiting)
         self._tell_dropped()
@@ -109,21 +113,28 @@ class Recorder:
         """Write a batch; whether there is a whole one more. Raises `StoreUnavailable`, `Conflict`: then the same one
         comes again."""
         self._tell_dropped()
+        if not await self._write():
+            return False
+        now = self._now()
+        if now >= self._prunes_at and not await self._prune(now):
+            self._prunes_at = now + _PRUNES_EVERY
+        return len(self.sheet) >= _BATCH
+
+    async def _write(self) -> bool:
+        """Write a batch; whether there was one. Raises as `flush_due` does."""
         if self._batch is None:
             rows = self.sheet.take(_BATCH)
             if not rows:
                 return False
             self._number += 1
             self._batch = Batch(self._worker, self._number, rows)
-        batch, now = self._batch, self._now()
+        batch = self._batch
         async with self._ledger.begin() as tx:
-            await self._rows.add(tx, batch, now=now)
+            await self._rows.add(tx, batch, now=self._now())
         self._batch = None
         self.written += batch.requests
         _counts.add("written", times=batch.requests)
-        if now >= self._prunes_at and not await self._prune(now):
-            self._prunes_at = now + _PRUNES_EVERY
-        return len(self.sheet) >= _BATCH
+        return True
 
     async def _prune(self, now: datetime) -> bool:
         """Drop what is past its time, an hour of it; whether there may be more."""

@@ -10,6 +10,7 @@ from service.protocol.errors import Invalid
 from service.usage.sheet import HOUR, hour_text
 
 _EARLIEST, _LATEST = 1970, 9000
+_MARK = "="  # begins every id: what says nothing has a place too, and an empty one is none
 
 
 class Dimension(StrEnum):
@@ -80,10 +81,10 @@ class Question:
 
     def place(self, after: str) -> tuple[str, ...]:
         """What the last total that was seen said, out of its `id`. Raises `Invalid` for one of another question."""
-        said = tuple(after.split(" "))
-        if len(said) != len(self.columns) + (self.per is not None):
+        mark, *said = after.split(" ")
+        if mark != _MARK or len(said) != len(self.columns) + (self.per is not None):
             raise Invalid("cursor", "This cursor belongs to another question.")
-        return said
+        return tuple(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,9 @@ class Total:
 
     @property
     def id(self) -> str:
-        """Its place among the totals of its question: none of what it says has a space."""
+        """Its place among the totals of its question, never empty: none of what it says has a space."""
         said = (self.period, self.kind, self.subject, self.client_id, self.api_key_id, self.route, self.outcome)
-        return " ".join(value for value in said if value is not None)
+        return " ".join([_MARK, *(value for value in said if value is not None)])
 
 
 class FindsTotals(Protocol):

@@ -35,6 +35,11 @@ def test_totals_are_told_apart_as_asked(gatepost: Gatepost) -> None:
     assert gatepost.ask("usage", "--user", "ada", "--since", "2020-01-01")[0]["requests"] == 4
 
 
+def test_what_nobody_has_used_yet_is_one_total(gatepost: Gatepost) -> None:
+    [unused] = gatepost.ask("usage", "--by", "api_key", "--user", "ada")
+    assert (unused["api_key_id"], unused["requests"]) == ("", 4)
+
+
 def test_a_table_has_the_columns_that_were_asked_for_and_a_spreadsheet_all(gatepost: Gatepost) -> None:
     table = gatepost.run("usage", "--by", "route", "--user", "ada").stdout.splitlines()
     assert [line.split() for line in table] == [["route", "requests"], ["/auth/login", "1"], ["/users/me", "3"]]

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from service.protocol.errors import Invalid
 from service.storage.sql import Database, SqlUsage
 from service.storage.sql.tables import USAGE, USAGE_WORKERS
-from service.usage import Batch, Dimension, Key, Period, Question
+from service.usage import Batch, Dimension, Key, Period, Question, Total
 from tests.contracts.sql_ground import DAY, NOW
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,12 @@ async def added(database: Database, batch: Batch, *, now: datetime = NOW) -> boo
 async def asked(database: Database, **question: Any) -> dict[str, int]:
     found = await SqlUsage(database).totals(Question(**question), after="", limit=1_000)
     assert [total.id for total in found] == sorted(total.id for total in found)
-    return {total.id: total.requests for total in found}
+    return {said(total): total.requests for total in found}
+
+
+def said(total: Total) -> str:
+    """What a total says, out of its id."""
+    return total.id[2:]
 
 
 async def test_a_batch_counts_once_however_often_it_comes(database: Database, other_database: Database) -> None:
@@ -111,15 +116,16 @@ async def pages(database: Database, question: Question) -> dict[str, int]:
     after = ""
     while page := await SqlUsage(database).totals(question, after=after, limit=3):
         assert len(page) <= 3
-        found |= {total.id: total.requests for total in page}
+        told = {said(total): total.requests for total in page}
+        assert not told.keys() & found.keys(), "a page that was seen came again"
+        found |= told
         after = page[-1].id
-        if not after:
-            break
     return found
 
 
 async def test_totals_are_sums_by_what_is_asked_for_page_by_page(database: Database, filled: Counter[Key]) -> None:
-    some = [{Dimension.PRINCIPAL}, {Dimension.API_KEY, Dimension.OUTCOME}, set[Dimension](), set(Dimension)]
+    pair = {Dimension.API_KEY, Dimension.OUTCOME}
+    some = [*({dimension} for dimension in Dimension), pair, set[Dimension](), set(Dimension)]
     for by, per in product(map(frozenset, some), (None, *Period)):
         question = Question(by=by, per=per)
         length = {None: 0, Period.HOUR: 13, Period.DAY: 10, Period.MONTH: 7}[per]
@@ -130,6 +136,13 @@ async def test_totals_are_sums_by_what_is_asked_for_page_by_page(database: Datab
         found = await pages(database, question)
         assert found == expected, question
         assert list(found) == sorted(found, key=lambda place: place.split(" "))
+
+
+async def test_pages_end_where_every_total_is_of_what_has_none(database: Database) -> None:
+    assert await added(database, Batch("w", 1, [(a_key(client_id="", api_key_id=""), 3)]))
+    for by in ({Dimension.API_KEY}, {Dimension.CLIENT}, {Dimension.CLIENT, Dimension.API_KEY}, set[Dimension]()):
+        [(told, requests)] = (await pages(database, Question(by=frozenset(by)))).items()
+        assert (told.strip(), requests) == ("", 3), by
 
 
 _FILTERS: tuple[tuple[dict[str, Any], Callable[[Key], bool]], ...] = (
@@ -157,10 +170,12 @@ async def test_filters_let_through_what_is_equal_and_hours_that_begin_within(
 
 
 async def test_a_place_of_another_question_is_refused(database: Database) -> None:
-    for question, after in ((Question(by=EVERYTHING), "ann"), (Question(), "a b"), (Question(per=Period.DAY), "a b")):
+    by_route = Question(by=frozenset({Dimension.ROUTE}))
+    others = ((Question(by=EVERYTHING), "= ann"), (Question(), "= a b"), (Question(per=Period.DAY), "= a b"))
+    for question, after in (*others, (by_route, "="), (by_route, "a b")):
         with pytest.raises(Invalid):
             await SqlUsage(database).totals(question, after=after, limit=9)
-    behind = await SqlUsage(database).totals(Question(by=frozenset({Dimension.ROUTE})), after="x\0", limit=9)
+    behind = await SqlUsage(database).totals(by_route, after="= x\0", limit=9)
     assert behind == ()
 
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from service import clock
 from service.ledger import Ledger, Transaction
-from service.protocol.errors import StoreUnavailable
+from service.protocol.errors import Conflict, StoreUnavailable
 from service.storage.sql import Database, SqlUsage
 from service.storage.sql.migrations import upgrade
 from service.storage.sql.tables import USAGE_WORKERS
@@ -71,6 +71,22 @@ class Away:
     async def begin(self) -> AsyncIterator[Transaction]:
         raise StoreUnavailable("sql")
         yield
+
+
+class LosesRaces:
+    """A ledger in which every other transaction comes too late."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.begun = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        self.begun += 1
+        if self.begun % 2:
+            raise Conflict
+        async with self.database.begin() as tx:
+            yield tx
 
 
 async def test_what_is_counted_is_written_every_so_often(database: Database) -> None:
@@ -147,7 +163,22 @@ async def test_while_the_ledger_is_away_counts_wait_and_nothing_is_lost(own_post
         assert (len(found), set(found.values())) == (700, {4})
 
 
-async def test_a_worker_that_ends_while_the_ledger_is_away_says_how_much_is_lost(database: Database) -> None:
+async def test_a_worker_that_ends_tries_again_what_was_refused_and_writes_nothing_else(database: Database) -> None:
+    ledger = LosesRaces(database)
+    recorder = a_recorder(database, ledger, keep=timedelta(days=400))
+    count(recorder, *(f"s{number}" for number in range(1_200)))
+    with capture_logs() as lines:
+        await recorder.stop()
+    assert lines == []
+    assert (recorder.written, recorder.waiting) == (1_200, 0)
+    assert await written(database) == {f"s{number}": 1 for number in range(1_200)}
+    assert ledger.begun == 6, "three batches, twice each, and nothing was pruned"
+
+
+async def test_a_worker_that_ends_while_the_ledger_is_away_says_how_much_is_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.usage.recorder._ENDS_WITHIN", 0.5)
     recorder = a_recorder(database, Away())
     await recorder.start()
     count(recorder, "ann", "bob", "ann")
