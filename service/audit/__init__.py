@@ -7,7 +7,7 @@ never takes a secret: what is told to it is names, ids and reasons. Read `event.
 """
 
 from service.audit.event import EVENTS, Actor, ActorKind, Event, Kind, Outcome
-from service.audit.journal import Journal, Refusals
+from service.audit.journal import Journal, Refusals, count_event
 from service.audit.occasion import Occasion, begin_occasion, caller_is, occasion
 from service.audit.record import Record
 from service.audit.sealer import Sealer
@@ -28,5 +28,6 @@ __all__ = [
     "Verification",
     "begin_occasion",
     "caller_is",
+    "count_event",
     "occasion",
 ]

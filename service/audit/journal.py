@@ -14,7 +14,7 @@ from service.ledger import Ledger, Transaction
 from service.signed_text import MacKey
 from service.tally import Tally
 
-_events = Tally("events", "Events that acts told the audit", "event", "outcome")
+_events = Tally("events", "Events in the audit, and refusals that were too many for it", "event", "outcome")
 _sign_ins = Tally("sign_ins", "Sign-ins, and tries at passwords that were refused", "way", "outcome")
 _unwritten = Tally("audit_unwritten", "Refusals that were counted and not written, as there were too many")
 _REFUSALS_A_SECOND = 50.0
@@ -36,8 +36,8 @@ class Journal:
         self._key = keys[0]
 
     async def note(self, tx: Transaction, event: Event, *, now: datetime) -> None:
-        """Add the event to a transaction. Raises `StoreUnavailable`: then the act does not happen either."""
-        _count(event)
+        """Add the event to a transaction; `count_event` when that is committed. Raises `StoreUnavailable`: then the act
+        does not happen either."""
         present = present_occasion()
         address, user_agent = present.source()
         personal = {"address": address, "user_agent": user_agent}
@@ -77,7 +77,7 @@ class Refusals:
         if self._room < 1:
             self.unwritten += 1
             _unwritten.add()
-            _count(event)
+            count_event(event)
             return
         self._room -= 1
         unwritten, self.unwritten = self.unwritten, 0
@@ -89,9 +89,11 @@ class Refusals:
         except BaseException:
             self.unwritten += unwritten
             raise
+        count_event(event)
 
 
-def _count(event: Event) -> None:
+def count_event(event: Event) -> None:
+    """It has happened: one more of its kind in the metrics."""
     _events.add(event.kind, event.outcome)
     if event.kind is Kind.SIGN_IN:
         _sign_ins.add(str(event.detail.get("way", "password")), event.outcome)

@@ -17,7 +17,7 @@ import structlog
 
 from service.audit.event import SYSTEM, Event, Kind
 from service.audit.heads import Head, HeadBook
-from service.audit.journal import Journal
+from service.audit.journal import Journal, count_event
 from service.audit.record import Record
 from service.ledger import Ledger, Transaction
 from service.outbox import Outbox
@@ -152,6 +152,8 @@ class Sealer:
                 return 0
             count = await self._rows.drop(tx, Start.at(last, self._key), now=now)
             detail = {"count": count, "up_to": last.seq, "before": before.isoformat()}
-            await self._journal.note(tx, Event(Kind.AUDIT_DROPPED, by=SYSTEM, detail=detail), now=now)
+            event = Event(Kind.AUDIT_DROPPED, by=SYSTEM, detail=detail)
+            await self._journal.note(tx, event, now=now)
+        count_event(event)
         _log.info("audit rows dropped", **detail)
         return count

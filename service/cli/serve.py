@@ -174,7 +174,7 @@ def _listeners(settings: "Settings") -> Iterator[list[socket.socket]]:
 @contextmanager
 def _room_for_figures(settings: "Settings") -> Iterator[None]:
     """A folder in which the workers lay their metrics together. Raises `CannotStart`."""
-    from service.telemetry.folder import NoFolder, made_folder
+    from service.telemetry.folder import VARIABLE, ForeignFile, NoFolder, made_folder
 
     try:
         with made_folder() if settings.telemetry.metrics else nullcontext():
@@ -183,6 +183,10 @@ def _room_for_figures(settings: "Settings") -> Iterator[None]:
         raise CannotStart(
             "there is no place for the figures of /metrics: set TMPDIR to a folder that can be written, or "
             "GATEPOST_TELEMETRY__METRICS=false"
+        ) from None
+    except ForeignFile as file:
+        raise CannotStart(
+            f"the folder of {VARIABLE} is for the figures of /metrics alone, and holds {file}: name another folder"
         ) from None
 
 

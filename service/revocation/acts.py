@@ -8,7 +8,7 @@ import structlog
 
 from gatepost.revocation import Revocation, RevocationKind
 from service.audit.event import Event
-from service.audit.journal import Journal
+from service.audit.journal import Journal, count_event
 from service.ledger import Ledger, Transaction
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded, RevocationEngine, RevocationLedger
@@ -31,10 +31,12 @@ class Act:
         self._revocations = revocations
         self._until = until
         self.recorded: list[Recorded] = []
+        self.noted: list[Event] = []
 
     async def note(self, event: Event) -> None:
         """Write down what this act does: once in each act, and never a secret. Raises `StoreUnavailable`."""
         await self._journal.note(self.tx, event, now=self._now)
+        self.noted.append(event)
 
     async def revoke_token(self, jti: str, *, owner: str, expires_at: datetime, why: str) -> None:
         """Refuse one access token until it has expired."""
@@ -101,6 +103,8 @@ class Acts:
         async with self._ledger.begin() as tx:
             act = Act(tx, self._revocations, self._journal, now=now, until=self._feed.horizon(now))
             yield act
+        for event in act.noted:
+            count_event(event)
         if act.recorded:
             await self._publish(act.recorded)
 

@@ -289,7 +289,7 @@ class TelemetrySettings(Group):
     traces: str = Field(
         "", description="OTLP/HTTP address that spans go to, such as http://collector:4318/v1/traces; none when empty."
     )
-    trace_ratio: float = Field(1.0, ge=0, le=1, description="How much of all traces is kept.")
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="How much of all requests is kept as traces.")
 
 
 class Settings(Group):

@@ -3,6 +3,7 @@ ended, so counters never go back, and the folder does not grow with restarts."""
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,13 +13,18 @@ from typing import Self
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _BEGINNING = "gatepost-metrics-"
-_HELD, _TURN, _FIGURES = "held", "turn", "*.db"
+_HELD, _TURN = "held", "turn"
+_FIGURES = re.compile(r"(counter|gauge_[a-z]+|histogram|summary)_[0-9]+\.db")  # as prometheus_client names them
 _ROOM = 32 * 1024 * 1024
 """Free bytes that a place must have: a worker is killed when what it writes into a mapped file finds none."""
 
 
 class NoFolder(Exception):
     """There is no place for such a folder."""
+
+
+class ForeignFile(Exception):
+    """What the operator's folder holds would be read as figures, and is something else: its name."""
 
 
 class Folder:
@@ -71,7 +77,7 @@ class Folder:
 @contextmanager
 def made_folder() -> Iterator[None]:
     """An empty folder for the workers that are started in this block, in memory where there is such a place; what a
-    server that was killed has left behind goes with it. Raises `NoFolder`."""
+    server that was killed has left behind goes with it. Raises `NoFolder`, `ForeignFile`."""
     if os.environ.get(VARIABLE):
         with _emptied(Path(os.environ[VARIABLE])):
             yield
@@ -101,10 +107,14 @@ def _parent() -> Path:
 
 @contextmanager
 def _emptied(path: Path) -> Iterator[None]:
-    """The folder of an operator, who may want to keep it."""
+    """The folder of an operator, who may want to keep it, and may have more in it: a database has the same ending."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for file in path.glob(_FIGURES):
+        found = sorted(path.glob("*.db"))
+        for file in found:
+            if not _FIGURES.fullmatch(file.name):
+                raise ForeignFile(file.name)
+        for file in found:
             file.unlink()
     except OSError as problem:
         raise NoFolder from problem
@@ -112,18 +122,21 @@ def _emptied(path: Path) -> Iterator[None]:
 
 
 def _remove_if_left(path: Path) -> None:
+    """Everybody may write where it lies: what another user has laid out there is neither followed nor added to."""
     try:
-        held = _lock(path / _HELD)
-    except OSError:  # somebody else's, or gone already
+        if path.lstat().st_uid != os.geteuid():
+            return
+        held = _lock(path / _HELD, os.O_NOFOLLOW)
+    except OSError:  # gone already, or none of ours
         return
     if held is not None:
         shutil.rmtree(path, ignore_errors=True)
         os.close(held)
 
 
-def _lock(file: Path) -> int | None:
+def _lock(file: Path, how: int = os.O_CREAT) -> int | None:
     """The file, locked for as long as it is open; None when somebody else has it."""
-    found = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    found = os.open(file, os.O_RDWR | how, 0o600)
     try:
         fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import structlog
 from prometheus_client import Counter, Histogram, disable_created_metrics, exposition, generate_latest, values
 from prometheus_client import Gauge as PrometheusGauge
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -20,6 +21,7 @@ from service.tally import BOUNDS, Spread, Tally
 from service.telemetry.folder import Folder
 from service.telemetry.requests import RequestFigures
 
+_log = structlog.get_logger("gatepost.metrics")
 CONTENT_TYPE = exposition.CONTENT_TYPE_PLAIN_0_0_4
 _NAMESPACE = "gatepost"
 _STARTED = Tally("worker_starts", "Worker processes that were started")
@@ -112,7 +114,7 @@ class Metrics:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            self.beat()
+            self._try_beat()
 
     def beat(self) -> None:
         """Take over what was counted since the last time, and where everything stands."""
@@ -151,7 +153,13 @@ class Metrics:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_EVERY)
+            self._try_beat()
+
+    def _try_beat(self) -> None:
+        try:
             self.beat()
+        except Exception:  # a loop that ends would keep this worker's figures as they are until its restart
+            _log.exception("metrics could not be told")
 
     @property
     def _where(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.audit import Journal, Refusals
+from service.audit import Journal, Refusals, journal
 from service.audit.event import SYSTEM, Actor, Event, Kind
 from service.audit.occasion import Occasion, caller_is, occasion, present_occasion
 from service.audit.record import Record
@@ -112,11 +112,14 @@ async def test_refusals_are_written_fifty_a_second_and_a_thousand_at_once(chain:
 async def test_refusals_that_were_counted_are_told_by_the_next_row_that_could_be_written(chain: Chain) -> None:
     refusals = Refusals(chain.database, chain.journal, now=lambda: chain.now)
     refusals.unwritten = 7
+    journal._events.take()
     await chain.meddle("ALTER TABLE audit RENAME TO lost")
     with pytest.raises(StoreUnavailable):
         await refusals.sign_in("ada", login="ada", why="wrong password")
+    assert journal._events.take() == {}, "it is in no row, and in no metric"
     await chain.meddle("ALTER TABLE lost RENAME TO audit")
     for _ in range(2):
         await refusals.sign_in("ada", login="ada", why="wrong password")
+    assert journal._events.take() == {(Kind.SIGN_IN, "refused"): 2}
     rows = await chain.rows.find(Sought(subject="ada"), before="", limit=9)
     assert [row.detail.get("unwritten_before") for row in rows] == [None, 7]

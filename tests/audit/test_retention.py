@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from service import clock
+from service.audit import Kind, journal
 from service.audit.heads import TYPE, Head, HeadBook, read_head
 from service.audit.sealer import Tip
 from service.audit.verification import Verification
@@ -24,7 +25,9 @@ async def test_nothing_is_dropped_that_is_not_older_or_not_sealed_or_when_all_is
     await chain.seal()
     assert len(await chain.all()) == 5, "without a bound all is kept"
     await chain.note(1)
+    journal._events.take()
     assert await chain.sealer.drop(before=chain.now + MONTH) == 5
+    assert journal._events.take() == {(Kind.AUDIT_DROPPED, "ok"): 1}
     assert [row.kind for row in await chain.all()] == ["audit.dropped", "sign_in"], "the last one was not sealed"
 
 

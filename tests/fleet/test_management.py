@@ -112,7 +112,7 @@ def test_no_series_comes_from_what_a_caller_says(managed: Managed) -> None:
     other = f"gatepost_http_requests_total{ {'method': 'other', 'route': '/auth/verify', 'status': '405'} }"
     assert settled(managed, other, 30) == 30
     new = set(managed.figures()) - names
-    assert len([name for name in new if "requests_total" in name]) <= 2
+    assert len([name for name in new if "http_requests_total" in name]) <= 2
     assert not any("nowhere" in name or "LOCK" in name or "scope" in name for name in new)
 
 

@@ -1,13 +1,19 @@
 """What happens is counted, once, under the word that docs/telemetry.md says."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.protocol.errors import StoreUnavailable
+from service import clock
+from service.app import House
+from service.audit import Event, Kind, journal
+from service.protocol.errors import Conflict, StoreUnavailable
 from service.storage.redis import RedisLink
 from service.tally import Tally
+from service.telemetry import Level, Metrics, metrics
 from tests.servers.gatepost import PASSWORD, SHIPPED
 from tests.web.oauth.asking import SERVICE, register
 from tests.web.running import Web, bearer, running_web
@@ -90,3 +96,58 @@ async def test_a_link_that_was_never_used_is_not_up() -> None:
         with pytest.raises(StoreUnavailable):
             await link.ping()
         assert not link.is_up
+
+
+async def test_an_act_is_counted_when_it_has_been_committed_and_not_when_it_was_undone(house: House) -> None:
+    journal._events.take(), journal._sign_ins.take()
+    signed_in = Event(Kind.SIGN_IN, subject="ada", detail={"way": "direct"})
+
+    async def act(stops: Exception | None) -> None:
+        async with house.rooms.acts.begin(clock.now()) as act:
+            await act.note(signed_in)
+            assert journal._events.take() == {}
+            if stops is not None:
+                raise stops
+
+    for stops in (Conflict(), StoreUnavailable("sql")):
+        with pytest.raises(type(stops)):
+            await act(stops)
+    assert (journal._events.take(), journal._sign_ins.take()) == ({}, {})
+    await act(None)
+    assert journal._events.take() == {(Kind.SIGN_IN, "ok"): 1}
+    assert journal._sign_ins.take() == {("direct", "ok"): 1}
+
+
+async def test_a_round_of_figures_that_fails_is_told_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_EVERY", 0.01)
+    full, rounds = False, 0
+
+    def levels() -> Sequence[Level]:
+        nonlocal rounds
+        rounds += 1
+        if full:
+            raise OSError("no space left on device")
+        return ()
+
+    async def backlog() -> Sequence[Level]:
+        return ()
+
+    async def rounds_pass() -> None:
+        until = rounds + 3
+        async with asyncio.timeout(10):
+            while rounds < until:
+                await asyncio.sleep(0.01)
+
+    figures = Metrics(None, levels, backlog)
+    await figures.start()
+    with structlog.testing.capture_logs() as lines:
+        full = True
+        await rounds_pass()
+        full = False
+        told = len(lines)
+        await rounds_pass()
+        assert {(line["event"], line["log_level"]) for line in lines} == {("metrics could not be told", "error")}
+        assert len(lines) == told >= 2
+        full = True
+        await figures.stop()
+    assert len(lines) > told, "a worker ends in good order all the same"

@@ -92,7 +92,8 @@ def test_a_server_that_was_killed_leaves_nothing_to_the_one_after_it(
 ) -> None:
     monkeypatch.setattr("service.telemetry.folder._parent", lambda: tmp_path)
     (tmp_path / "gatepost-metrics-left").mkdir()
-    (tmp_path / "gatepost-metrics-left" / "counter_0.db").touch()
+    for name in ("counter_0.db", "held"):
+        (tmp_path / "gatepost-metrics-left" / name).touch()
     with made_folder():
         first = Path(os.environ[VARIABLE])
         del os.environ[VARIABLE]  # which monkeypatch would put back at the end
@@ -120,3 +121,39 @@ def test_a_folder_that_the_operator_names_is_emptied_and_kept(tmp_path: Path, mo
     with made_folder():
         assert [one.name for one in tmp_path.iterdir()] == ["notes"]
     assert os.environ[VARIABLE] == str(tmp_path)
+
+
+@pytest.mark.parametrize("foreign", ["gatepost.db", "counter_ledger.db", "gauge_12.db", "counter_1.db.db"])
+def test_a_server_does_not_start_on_files_that_are_not_figures_and_leaves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    figures = [f"{kind}_12.db" for kind in ("counter", "histogram", "summary", "gauge_livesum")]
+    for name in (*figures, foreign):
+        (tmp_path / name).touch()
+    with pytest.raises(CannotStart, match=f"{VARIABLE}.*{foreign}"), _room_for_figures(load_settings({})):
+        pass
+    assert {one.name for one in tmp_path.iterdir()} == {*figures, foreign}
+    (tmp_path / foreign).unlink()
+    with _room_for_figures(load_settings({})):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_stranger_has_laid_out_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.telemetry.folder._parent", lambda: tmp_path)
+    (target := tmp_path / "target").touch()
+    for name in ("linked", "bare", "strange"):
+        (tmp_path / f"gatepost-metrics-{name}").mkdir()
+    (tmp_path / "gatepost-metrics-linked" / "held").symlink_to(target)
+    (tmp_path / "gatepost-metrics-strange" / "held").touch()
+    (tmp_path / "gatepost-metrics-elsewhere").symlink_to(tmp_path / "gatepost-metrics-strange")
+    us = os.geteuid()
+    monkeypatch.setattr("os.geteuid", lambda: us + 1)
+    with made_folder():
+        assert (tmp_path / "gatepost-metrics-strange" / "held").exists(), "it is another user's"
+    monkeypatch.setattr("os.geteuid", lambda: us)
+    with made_folder():
+        left = {one.name.removeprefix("gatepost-metrics-") for one in tmp_path.iterdir()}
+        assert left >= {"linked", "bare", "elsewhere"}
+        assert "strange" not in left
+        assert list((tmp_path / "gatepost-metrics-bare").iterdir()) == []

@@ -128,6 +128,29 @@ async def test_nobody_can_force_a_trace_that_is_not_to_be_kept(spans: Spans) -> 
     assert spans.all() == []
 
 
+async def test_whoever_chooses_the_ids_does_not_choose_what_is_kept(spans: Spans) -> None:
+    collector = Collector(spans.url, ratio=0.5, version="1")
+    traces = Traces(collector.provider, {})
+    for number in range(200):
+        for low in (f"{number:016x}", f"{(1 << 64) - 1 - number:016x}"):
+            carried = f"00-{'1' * 16}{low}-{PARENT}-01"
+            scope = {"scheme": "http", "headers": [(b"traceparent", carried.encode())]}
+            traces.answered(scope, "GET", "/livez", 200, time.perf_counter())
+    await collector.close()
+    kept = [one.trace[16] for one in spans.all()]
+    assert 40 < kept.count("0") < 160, "by low ids it would be each of them"
+    assert 40 < kept.count("f") < 160, "and none of these"
+
+
+async def test_a_caller_may_leave_a_trace_out(spans: Spans) -> None:
+    collector = Collector(spans.url, ratio=1, version="1")
+    traces = Traces(collector.provider, {})
+    scope = {"scheme": "http", "headers": [(b"traceparent", f"{TRACEPARENT[:-1]}0".encode())]}
+    traces.answered(scope, "GET", "/livez", 200, time.perf_counter())
+    await collector.close()
+    assert spans.all() == []
+
+
 async def test_a_collector_that_is_silent_holds_nobody_up() -> None:
     async with receiving(answer=None) as silent:
         collector = Collector(f"http://127.0.0.1:{silent.port}/v1/traces", ratio=1, version="1")
