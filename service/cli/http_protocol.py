@@ -14,7 +14,8 @@ LONGEST_HEAD = 32 * 1024
 
 MOST_FIELDS = 100
 SLOWEST_REQUEST = 30.0
-"""Seconds from the first byte to the last; a proxy that buffers sends all at once."""
+"""Seconds from the first byte to the last; a proxy that buffers sends all at once. So long may an answer stand still
+too, of which no part is read."""
 
 SWEEP_EVERY = 5
 _OK = b"HTTP/1.1 200 OK\r\n"
@@ -29,7 +30,9 @@ class _TooLarge(Exception):
 
 class HttpProtocol(HttpToolsProtocol):
     """One connection. `waiting_since` is when the request began that is not whole yet, None when there is none;
-    `idle_since` when a request was answered at once, None after any other."""
+    `idle_since` when a request was answered at once, None after any other; `stalled_since` when it was first seen that
+    what was sent is not read. Trailer fields of a chunked body are passed over (RFC 9110 §6.5.1): what stands there
+    came past every proxy that looks at a head."""
 
     alive: ClassVar[set["HttpProtocol"]] = set()
     fields: ClassVar[list[tuple[bytes, bytes]]] = []
@@ -39,7 +42,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.waiting_since: float | None = time.monotonic()
         self.idle_since: float | None = None
-        self._begun = 0
+        self.stalled_since: float | None = None
+        self._moved = False
         self._in_head = False
         self._head = 0
         self._chunk = 0
@@ -61,30 +65,36 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes of a head that goes on: fields are told by the parser only when they are whole."""
-        begun, in_head = self._begun, self._in_head
-        self.idle_since = None
+        """Count what comes of a head, or of trailers, that goes on: fields are told by the parser only when they are
+        whole."""
+        idle_since, self.idle_since = self.idle_since, None
+        self._moved = False
         self._chunk = len(data)
         self._seen += self._chunk
         super().data_received(data)
         if self._direct is not None:  # the rest of its body is still to come
             self._direct = None
             self._make_cycle()
-        if in_head and self._in_head and begun == self._begun:
+        is_whole = self.waiting_since is None
+        if not self._moved:
             self._head += self._chunk
-            if self._head > LONGEST_HEAD:
-                self.refuse(_TOO_LARGE)
+            if is_whole and self._is_free:  # an empty line between requests begins none
+                self.idle_since = idle_since or time.monotonic()
+        if self._head > LONGEST_HEAD or (not (is_whole or self._in_head) and len(self.headers) > MOST_FIELDS):
+            self.refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         self.waiting_since = time.monotonic()
-        self._begun += 1
-        self._in_head = True
+        self.idle_since = None
+        self._moved = self._in_head = True
         self._head = 0
         self._seen = self._chunk
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._moved = True
+        self._head = 0
         if len(self.headers) > MOST_FIELDS or (self._seen > LONGEST_HEAD and self._size() > LONGEST_HEAD):
             self._too_large = True
             raise _TooLarge
@@ -92,8 +102,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._body = b""
         if self._direct is None:
             super().on_headers_complete()
+        self.headers = []  # the parser tells of trailers as it does of fields
 
     def on_body(self, body: bytes) -> None:
+        self._moved = True
+        self._head = 0
         if self._direct is None:
             super().on_body(body)
         elif self.scope["method"] == "POST":
@@ -101,6 +114,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
+        self._moved = True
+        if len(self.headers) > MOST_FIELDS:
+            self._too_large = True
+            raise _TooLarge
         edge, self._direct = self._direct, None
         if edge is None:
             super().on_message_complete()
@@ -123,9 +140,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The edge, when it lets us answer this request, as soon as its body is whole; else it is an ordinary one. Not
         what waits for another request: each of a queue would be answered from within the end of the one before."""
         edge, parser = self._edge, self.parser
-        cycle: RequestResponseCycle | None = self.cycle
-        is_free = cycle is None or cycle.response_complete
-        if edge is None or not is_free or self.expect_100_continue or self.flow.write_paused or b"#" in self.url:
+        if edge is None or not self._is_free or self.expect_100_continue or self.flow.write_paused or b"#" in self.url:
             return None
         if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.should_upgrade():
             return None
@@ -136,6 +151,12 @@ class HttpProtocol(HttpToolsProtocol):
         scope["raw_path"] = raw_path
         scope["query_string"] = query
         return edge if edge.is_direct(scope) else None
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether nothing is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def _make_cycle(self) -> None:
         """Have uvicorn take the request over, with as much of its body as has come."""
@@ -180,10 +201,13 @@ class HttpProtocol(HttpToolsProtocol):
     def refuse(self, status: bytes) -> None:
         """Answer, when nothing is being answered yet, and hang up."""
         if not self.transport.is_closing():
-            cycle: RequestResponseCycle | None = self.cycle
-            if cycle is None or cycle.response_complete:
+            if self._is_free:
                 self.transport.write(_REFUSAL % status)
             self.transport.close()
+
+    def resume_writing(self) -> None:
+        self.stalled_since = None
+        super().resume_writing()
 
 
 def _scope(of: HttpProtocol | RequestResponseCycle) -> dict[str, Any]:
@@ -191,11 +215,17 @@ def _scope(of: HttpProtocol | RequestResponseCycle) -> dict[str, Any]:
 
 
 async def drop_slow() -> None:
-    """Hang up on every connection whose request has been coming for too long, and on those that uvicorn does not know
-    to be idle."""
+    """Hang up on every connection whose request has been coming for too long, on those that uvicorn does not know to be
+    idle, and, without more ado, on those that do not read what they asked for."""
     now = time.monotonic()
     for connection in list(HttpProtocol.alive):
         if connection.waiting_since is not None and connection.waiting_since < now - SLOWEST_REQUEST:
             connection.refuse(b"408 Request Timeout")
         elif connection.idle_since is not None and connection.idle_since < now - connection.timeout_keep_alive:
             connection.timeout_keep_alive_handler()
+        if not (connection.transport.is_closing() or connection.flow.write_paused):
+            connection.stalled_since = None
+        elif connection.stalled_since is None:
+            connection.stalled_since = now
+        elif connection.stalled_since < now - SLOWEST_REQUEST:
+            connection.transport.abort()

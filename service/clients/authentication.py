@@ -76,12 +76,13 @@ class ClientAuthentication:
         self._key = token_bytes(32)
         self._proved: Bounded[bytes, ProvedClient] = Bounded()
 
-    def stands(self, proved: ProvedClient, sender: Sender, *, now: datetime) -> bool:
+    def stands(self, proved: ProvedClient, sender: Sender, *, now: datetime, is_told: bool = False) -> bool:
         """Whether nothing about the client has changed since it proved itself, as far as memory tells. Raises
-        `TooManyAttempts` where its door is closed to the sender: a right secret must not show by passing."""
+        `TooManyAttempts` where its door is closed to the sender: a right secret must not show by passing. `is_told` as
+        in `ProgramGuard.check`: whoever is refused here asks `check`."""
         if proved.until is not None and now >= proved.until:
             return False
-        self._secrets.check_door(proved.client.id, address=sender.address, now=now)
+        self._secrets.check_door(proved.client.id, address=sender.address, now=now, is_told=is_told)
         if self._clients.recall(proved.client.id) is not proved.client:
             return False
         sender.is_known(proved.client.id, None)
@@ -101,7 +102,7 @@ class ClientAuthentication:
         return client
 
     async def _authenticated(self, form: Form, sender: Sender, now: datetime, *, at_token_endpoint: bool) -> Client:
-        known = self._find_proved(form, sender, now)
+        known = self._find_proved(form, sender, now, is_told=True)
         if known is not None:
             return _registered_so(known.client, SECRET_BASIC, at_token_endpoint)
         presented = _presented(form, sender.authorizations)
@@ -121,7 +122,7 @@ class ClientAuthentication:
     ) -> ProvedClient | None:
         """The client, when it has a secret and `check` would answer from memory alone; None says: ask it. Raises
         `InvalidRequest`, `InvalidClient`, `TooManyAttempts`."""
-        proved, method = self._find_proved(form, sender, now), SECRET_BASIC
+        proved, method = self._find_proved(form, sender, now, is_told=False), SECRET_BASIC
         if proved is None:
             presented = _presented(form, sender.authorizations)
             if presented.method == NO_SECRET:
@@ -133,13 +134,13 @@ class ClientAuthentication:
         _registered_so(proved.client, method, at_token_endpoint)
         return proved
 
-    def _find_proved(self, form: Form, sender: Sender, now: datetime) -> ProvedClient | None:
+    def _find_proved(self, form: Form, sender: Sender, now: datetime, *, is_told: bool) -> ProvedClient | None:
         """The client that proved itself by this very Authorization field before, when that still stands and is all that
         the request says about who is calling."""
         if len(sender.authorizations) != 1 or not _IN_THE_FORM.isdisjoint(form.names):
             return None
         proved = self._proved.get(self._digest(sender.authorizations[0]))
-        if proved is None or not self.stands(proved, sender, now=now):
+        if proved is None or not self.stands(proved, sender, now=now, is_told=is_told):
             return None
         return proved if form.find("client_id") in (None, proved.client.id) else None
 

@@ -27,9 +27,9 @@ class ClientSecrets:
         self._secrets = secrets
         self._guard = guard
 
-    def check_door(self, client_id: str, *, address: Callable[[], str], now: datetime) -> None:
+    def check_door(self, client_id: str, *, address: Callable[[], str], now: datetime, is_told: bool) -> None:
         """Raises `TooManyAttempts` while the client's door is known to be closed to this network."""
-        self._guard.check(client_id, address, now=now)
+        self._guard.check(client_id, address, now=now, is_told=is_told)
 
     async def authenticate(self, client_id: str, secret: str, *, address: Callable[[], str], now: datetime) -> Client:
         """The active client of this id and secret. Raises `InvalidClient` for every reason alike, `TooManyAttempts`,
@@ -44,5 +44,5 @@ class ClientSecrets:
     def recall(self, client_id: str, secret: str, *, address: Callable[[], str], now: datetime) -> Client | None:
         """The same from memory alone; None says: ask `authenticate`. Whoever is refused here has to ask it too, which
         counts."""
-        self._guard.check(client_id, address, now=now)
+        self._guard.check(client_id, address, now=now, is_told=False)
         return self._secrets.recall(client_id, secret, now=now)

@@ -31,8 +31,9 @@ class ProgramGuard:
         self._meter = meter
         self._closed: Bounded[tuple[str, str], datetime] = Bounded()
 
-    def check(self, who: str, address: Callable[[], str], *, now: datetime) -> None:
-        """Raises `TooManyAttempts` while the door of `who` is known to be closed to this network. Asks no store."""
+    def check(self, who: str, address: Callable[[], str], *, now: datetime, is_told: bool = True) -> None:
+        """Raises `TooManyAttempts` while the door of `who` is known to be closed to this network. Asks no store. Not
+        `is_told` to operators is who will ask again about the same attempt."""
         if not self._closed:
             return
         place = (who, network_of(address()))
@@ -40,7 +41,8 @@ class ProgramGuard:
         if until is None:
             return
         if now < until:
-            SHUT_OUT.add(self._meter.name)
+            if is_told:
+                SHUT_OUT.add(self._meter.name)
             raise TooManyAttempts(retry_after=until - now, detail=f"closed: {self._meter.name}")
         del self._closed[place]
 

@@ -128,31 +128,33 @@ class Permits:
         self._drawing: dict[Budget, asyncio.Task[None]] = {}
 
     def take(self, budget: Budget, *, now: datetime) -> Quota | None:
-        """One permit, when this worker has one; None says: `count`. Raises `TooManyRequests` while there is none."""
+        """One permit, when this worker has one; None says: `count`. Raises `TooManyRequests` while there is none; so
+        does `count`, and tells operators."""
         lease = self._leases.get(budget)
         if lease is None:
             return None
         if lease.closed_until is not None:
             if now >= lease.closed_until:
                 return None
-            _refused.add(budget.policy)
             raise TooManyRequests(retry_after=lease.closed_until - now, detail=f"{budget.policy}: {budget.rate}")
         if lease.permits <= 0 or now >= lease.until:
             return None
         lease.permits -= 1
-        if lease.permits == lease.low:  # once, until it has been filled
+        if lease.permits == lease.low and budget not in self._drawing:
             self._drawing[budget] = asyncio.create_task(self._fill(budget, lease, now))
         return Quota(lease.left + lease.permits, lease.full_at)
 
     async def count(self, budget: Budget, *, now: datetime) -> Quota:
         """One permit. Any number of callers that find none wait for one drawing. Raises `TooManyRequests`."""
-        quota = self.take(budget, now=now)
-        while quota is None:
-            drawing = self._drawing.get(budget)
-            if drawing is None:
-                drawing = self._drawing[budget] = asyncio.create_task(self._draw(budget, now))
-            await asyncio.shield(drawing)
-            quota = self.take(budget, now=now)
+        try:
+            while (quota := self.take(budget, now=now)) is None:
+                drawing = self._drawing.get(budget)
+                if drawing is None:
+                    drawing = self._drawing[budget] = asyncio.create_task(self._draw(budget, now))
+                await asyncio.shield(drawing)
+        except TooManyRequests:
+            _refused.add(budget.policy)
+            raise
         return quota
 
     async def _draw(self, budget: Budget, now: datetime) -> None:

@@ -194,9 +194,9 @@ class Edge:
         scope[REQUEST_ID] = request_id.decode()
         logs.request_id.set(scope[REQUEST_ID])
         begin_occasion(request_occasion(scope, scope[REQUEST_ID], self._address))
-        if self._tracing is not None:
-            self._tracing.begin(scope)
         try:
+            if self._tracing is not None:
+                self._tracing.begin(scope)
             if len(body) > self._max_body:
                 raise BodyTooLarge(detail="whole length")
             answer = await self._hot[scope["path"]].answer(scope, body)

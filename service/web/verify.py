@@ -6,6 +6,7 @@ from starlette.types import Scope
 from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
+from service.bounded import Bounded
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
 from service.web.edge import Rendered, Rendering
@@ -19,6 +20,7 @@ _JUDGED_METHOD = frozenset({b"x-original-method", b"x-forwarded-method"})
 """Where proxies tell the method of the request that they ask about (docs/http.md)."""
 
 _DOORS = 1_000
+_LONGEST_QUERY = 1_024
 _ANYBODY_KNOWN = Door(frozenset(), ANY)
 
 
@@ -35,12 +37,13 @@ class VerifyEndpoint:
         self._gate = gate
         self._policy = gate.throttle.verify
         self._secure = secure
-        self._doors = {b"": _ANYBODY_KNOWN}
+        self._doors: Bounded[bytes, Door] = Bounded(_DOORS)
         self._rendered = OncePerObject(self._render)
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer to a caller whose credential was found good before."""
-        door = self._doors.get(scope["query_string"])
+        query = scope["query_string"]
+        door = self._doors.get(query) if query else _ANYBODY_KNOWN
         if door is None:
             return None
         principal = self._gate.recall(scope)
@@ -52,8 +55,10 @@ class VerifyEndpoint:
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """The answer. Raises the refusals of a guarded route."""
         scope[GUARDED_BY] = _ANYBODY_KNOWN
-        door = scope[GUARDED_BY] = self._door(scope["query_string"])
+        query = scope["query_string"]
+        door = scope[GUARDED_BY] = self._doors.get(query) or _parse_door(query)
         principal = await self._gate.principal(scope)
+        self._keep(query, door)
         await self._policy.charge(scope, principal, now=clock.now())
         if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
             for name, value in scope["headers"]:
@@ -63,14 +68,10 @@ class VerifyEndpoint:
             raise InsufficientScope(door.needed)
         return self._rendered(principal)
 
-    def _door(self, query: bytes) -> Door:
-        door = self._doors.get(query)
-        if door is None:
-            door = _parse_door(query)
-            # A key in the query must not stay in memory as the name of what it asked for.
-            if len(self._doors) < _DOORS and b"api_key" not in query:
-                self._doors[query] = door
-        return door
+    def _keep(self, query: bytes, door: Door) -> None:
+        """What somebody who is known has asked for. A key in the query must not stay as the name of it."""
+        if query and len(query) <= _LONGEST_QUERY and query not in self._doors and not find_values(query, "api_key"):
+            self._doors.keep(query, door)
 
     def _render(self, principal: Principal) -> Rendered:
         fields, body = _shown(principal)

@@ -4,6 +4,7 @@ server, a small application."""
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -53,9 +54,14 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Told(list[tuple[str, str, int]]):
-    """What a watch was told."""
+    """What a watch was told; `names` are those of the fields of each request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[list[bytes]] = []
 
     def answered(self, scope: Scope, method: str, route: str, status: int, began: float) -> None:
+        self.names.append([name for name, _ in scope["headers"]])
         self.append((method, route, status))
 
 
@@ -204,6 +210,104 @@ async def test_a_connection_that_was_answered_at_once_is_kept_for_as_long_as_any
     connection.timeout_keep_alive = 0
     await drop_slow()
     assert await reader.read() == b""
+    writer.close()
+
+
+CHUNKED = b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+
+
+@pytest.mark.spec("RFC 9110 §6.5.1")
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("path", [b"/hot", b"/"])
+async def test_what_stands_in_trailers_is_no_field(port: int, told: Told, path: bytes, apart: bool) -> None:
+    head = CHUNKED.replace(b"/hot", path)
+    trailers = b"X-Forwarded-For: 10.0.0.1\r\nX-Request-ID: from-a-trailer\r\n\r\n"
+    answer = await answer_to(port, *((head, trailers) if apart else (head + trailers,)))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"from-a-trailer" not in answer
+    assert told.names
+    assert all(names == [b"host", b"transfer-encoding"] for names in told.names)
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [
+        [b"a: b\r\n" * (MOST_FIELDS + 2)],
+        [b"a: b\r\n" * (MOST_FIELDS + 1) + b"\r\n"],
+        [b"a: " + b"x" * LONGEST_HEAD, b"x", b"x"],
+        [b"x" * 20_000] * 3,
+    ],
+)
+async def test_trailers_have_the_bounds_of_fields(port: int, trailers: list[bytes]) -> None:
+    answer = await answer_to(port, CHUNKED, *trailers)
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert HttpProtocol.alive == set()
+
+
+async def test_a_body_of_small_chunks_is_no_head(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = await answer_to(port, head, *[b"1\r\nx\r\n" * 4_000] * 3, b"0\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n12000")
+
+
+@pytest.mark.parametrize("asked", [HOT, PLAIN])
+async def test_an_empty_line_between_requests_keeps_no_connection(
+    port: int, asked: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(asked + b"\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"\r\n")
+    await asyncio.sleep(0.05)
+    [connection] = HttpProtocol.alive
+    assert connection.idle_since is not None
+    monkeypatch.setattr(connection, "timeout_keep_alive", 0)
+    await drop_slow()
+    assert (await reader.read()) in (b"", b"0", b"hot")
+    writer.close()
+
+
+async def test_an_ordinary_request_behind_one_that_was_answered_at_once_is_not_idle(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HOT + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1")
+    await reader.readuntil(b"\r\n\r\nhot")
+    [connection] = HttpProtocol.alive
+    monkeypatch.setattr(connection, "timeout_keep_alive", 0)
+    await drop_slow()
+    writer.write(b"2")
+    assert (await reader.readuntil(b"\r\n\r\n2")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_who_does_not_read_is_hung_up_on(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    writer.write(HOT * 20_000)  # more than any socket holds of answers
+    await asyncio.sleep(0.3)
+    await drop_slow()
+    [connection] = HttpProtocol.alive
+    assert connection.stalled_since is not None
+    monkeypatch.setattr(http_protocol, "SLOWEST_REQUEST", 0.0)
+    connection.waiting_since = None
+    await drop_slow()
+    await asyncio.sleep(0.05)
+    assert HttpProtocol.alive == set()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_who_reads_slowly_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    writer.write(HOT * 20_000)
+    await asyncio.sleep(0.3)
+    await drop_slow()
+    [connection] = HttpProtocol.alive
+    assert connection.stalled_since is not None
+    while connection.flow.write_paused:
+        await reader.read(65_536)
+    assert connection.stalled_since is None
     writer.close()
 
 

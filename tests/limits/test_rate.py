@@ -7,7 +7,7 @@ import pytest
 
 from service import clock
 from service.app import House
-from service.limits import Budget, Rate
+from service.limits import Budget, Rate, rate
 from service.limits.rate import LEASED_FOR, UNLIMITED
 from service.protocol.errors import TooManyRequests
 from tests.rooms import counted
@@ -113,6 +113,30 @@ async def test_what_cannot_be_drawn_ahead_is_drawn_when_it_is_due(house: House) 
     assert house.permits.take(budget, now=now) is None
     await house.permits.count(budget, now=now)
     assert not house.permits._leases[budget].is_counted
+
+
+async def test_a_drawing_that_is_under_way_is_not_begun_again_by_a_caller_whose_moment_is_earlier(house: House) -> None:
+    budget, now = ADA._replace(rate=Rate(10_000, HOUR)), clock.now()
+    await house.permits.count(budget, now=now)
+    lease = house.permits._leases[budget]
+    lease.permits = lease.low + 1
+    later = asyncio.create_task(house.permits.count(budget, now=lease.until))
+    await asyncio.sleep(0)
+    drawing = house.permits._drawing[budget]
+    assert house.permits.take(budget, now=now) is not None
+    assert house.permits._drawing[budget] is drawing
+    await later
+    assert house.permits._drawing == {}
+
+
+async def test_a_refused_request_is_told_once_however_often_it_is_looked_at(house: House) -> None:
+    await spend(house, ADA)
+    rate._refused.take()
+    with pytest.raises(TooManyRequests):
+        house.permits.take(ADA, now=clock.now())
+    with pytest.raises(TooManyRequests):
+        await house.permits.count(ADA, now=clock.now())
+    assert rate._refused.take() == {("api",): 1}
 
 
 async def test_what_a_quiet_caller_left_goes_back(house: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 from service import clock
 from service.clients.client import FIRST_PARTY
 from service.tokens.issue import AccessTokenIssuer
+from service.web.verify import VerifyEndpoint
 from tests.servers.gatepost import PASSWORD
 from tests.web.running import Web, basic, bearer
 
@@ -146,3 +147,21 @@ async def test_a_key_of_some_networks_is_never_at_hand(web: Web) -> None:
 async def test_what_is_malformed_is_not_at_hand(web: Web, value: str) -> None:
     assert not at_hand(web, {"Authorization": value})
     assert (await web.client.get("/auth/verify", headers={"Authorization": value.encode()})).status_code == 401
+
+
+async def test_only_what_somebody_asked_who_is_known_is_remembered_and_never_a_key(web: Web) -> None:
+    fields = await signed_in(web, "remembered-doors")
+    verify = web.hot["/auth/verify"]
+    assert isinstance(verify, VerifyEndpoint)
+    doors = verify._doors
+    before = len(doors)
+    for query in ("scope=a", "scope=b&x=1"):
+        assert (await web.client.get(f"/auth/verify?{query}")).status_code == 401
+    for query in ("api_key=secret", "api%5Fkey=secret", "scope=account:read&ap%69_key=secret", "x=" + "y" * 2_000):
+        assert (await web.client.get(f"/auth/verify?{query}", headers=fields)).status_code in (200, 400)
+    assert len(doors) == before
+    assert (await web.client.get("/auth/verify?scope=account:read", headers=fields)).status_code == 200
+    assert len(doors) == before + 1
+    for number in range(1_100):
+        await web.client.get(f"/auth/verify?x={number}", headers=fields)
+    assert len(doors) == 1_000

@@ -26,13 +26,15 @@ class RecurringRequests(Generic[T]):
         """What a request is known by; None for one that is out of the ordinary, and is read each time."""
         if scope["query_string"] or len(body) > _LONGEST:
             return None
-        authorization, kind = b"", b""
+        authorization = kind = None
         for name, value in scope["headers"]:
             if name == b"authorization":
-                if authorization:
+                if authorization is not None:
                     return None
                 authorization = value
             elif name == b"content-type":
+                if kind is not None:
+                    return None
                 kind = value
             elif name in _CODINGS:
                 return None
