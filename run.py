@@ -28,7 +28,7 @@ STAMP = VENV / "gatepost.lock"
 NODE = ROOT / "tests" / "node"
 NODE_STAMP = NODE / "node_modules" / "gatepost.lock"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadscope"]
 
 
 def main() -> None:

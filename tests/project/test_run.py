@@ -98,18 +98,7 @@ def test_service_and_kit_are_importable_from_anywhere_and_gatepost_is_a_command(
 def test_testing_installs_more_and_serving_never_takes_it_back(ready: Path, tmp_path: Path) -> None:
     checkout = shutil.copytree(ready, tmp_path / "copy", symlinks=True)
     words, said = start(checkout, "test", "tests/sdk", "-k", "scope")
-    assert words == [
-        "ran",
-        "pytest",
-        "-n",
-        "2",
-        "--dist",
-        "loadscope",
-        "--no-loadscope-reorder",
-        "tests/sdk",
-        "-k",
-        "scope",
-    ]
+    assert words == ["ran", "pytest", "-n", "2", "--dist", "loadscope", "tests/sdk", "-k", "scope"]
     assert "from dev.txt" in said
     assert start(checkout)[1] == ""
 
