@@ -116,7 +116,6 @@ async def endpoints(
     print(f"oidc-provider {peer.version()} on node {peer.node_version()}." if peers else oauth.NO_PEER, "", sep="\n")
     print(*costs(subjects), "", *shares(subjects), "", sep="\n")
     bare, issued = oauth.bare_signature(), min(subjects[0].cpu)
-    bare, issued = oauth.bare_signature(), min(subjects[0].cpu)
     print(
         f"- a bare ES256 signature: {bare:.1f} µs, an issued token at best {issued:.1f}: {bare / issued:.2f} (G5: 0.25)"
     )

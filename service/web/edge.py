@@ -21,12 +21,11 @@ from service.protocol.errors import Refusal
 from service.web.address import AddressRule
 from service.web.cors import with_cors
 from service.web.errors import REQUEST_ID, problem, render_refusal, unfinished
-from service.web.fields import REQUEST_ID_FIELD, Field, Outgoing, completed
+from service.web.fields import RATE_FIELDS, REQUEST_ID_FIELD, Field, Outgoing, completed
 from service.web.occasion import request_occasion
 from service.web.refusals import BodyTooLarge, MethodNotAllowed
 from service.web.security import RESOURCE_METADATA
 from service.web.strict_body import bounded
-from service.web.throttle import RATE_FIELDS
 from service.web.watch import UNMATCHED, Tracing, Watch
 
 _log = structlog.get_logger("gatepost.web")

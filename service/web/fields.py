@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from starlette.types import Message, Scope, Send
 
-from service.web.throttle import RATE_FIELDS
-
 Field = tuple[bytes, bytes]
+
+RATE_FIELDS = "gatepost.rate"
+"""In the scope of a request: the fields about its budget, for its answer."""
 
 REQUEST_ID_FIELD = b"x-request-id"
 _ALWAYS: tuple[Field, ...] = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))

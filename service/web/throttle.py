@@ -12,12 +12,8 @@ from service.clients.client import FIRST_PARTY, Client
 from service.credentials.api_key import RATE
 from service.limits import Budget, Permits, Quota, Rate, network_of
 from service.protocol.errors import StoreUnavailable, TooManyRequests
+from service.web.fields import RATE_FIELDS, Field
 from service.web.once import OncePerObject
-
-RATE_FIELDS = "gatepost.rate"
-"""In the scope of a request: the fields about its budget, for its answer."""
-
-Field = tuple[bytes, bytes]
 
 
 class KnownFigures(Protocol):

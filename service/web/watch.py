@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from starlette.types import Scope
 
-from gatepost.principal import Kind, Principal
+from gatepost.principal import Kind
 
 CALLER = "gatepost.caller"
 """In the scope of a request, as soon as it is known who calls: a `Principal`, or a `Caller` where there is none. Not
@@ -47,9 +47,3 @@ class Tracing(Watch, Protocol):
 def person_calls(scope: Scope, user_id: str, client_id: str | None = None) -> None:
     """This person has shown who they are by something else than a credential of the JSON API."""
     scope[CALLER] = Caller("user", user_id, client_id)
-
-
-def find_caller(scope: Scope) -> Principal | Caller | None:
-    """Who calls, as far as it is known."""
-    found: Principal | Caller | None = scope.get(CALLER)
-    return found

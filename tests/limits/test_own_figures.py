@@ -10,7 +10,8 @@ from service import clock
 from service.app import House
 from service.limits import Rate
 from service.protocol.errors import StoreUnavailable, TooManyRequests
-from service.web.throttle import RATE_FIELDS, Policy
+from service.web.fields import RATE_FIELDS
+from service.web.throttle import Policy
 from tests.rooms import counted
 from tests.servers.valkey import ValkeyServer
 

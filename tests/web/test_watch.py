@@ -13,7 +13,7 @@ from gatepost.principal import Principal
 from service import clock
 from service.protocol.errors import InvalidToken
 from service.web.edge import Edge, Rendered, Rendering
-from service.web.watch import Caller, find_caller
+from service.web.watch import CALLER, Caller
 from tests.servers.gatepost import PASSWORD
 from tests.web.oauth.browsing import REDIRECT, VERIFIER, Surfer, add_application, returned
 from tests.web.running import Web, as_served, basic, bearer
@@ -38,7 +38,7 @@ class Watcher(list[Told]):
 
     def answered(self, scope: Scope, method: str, route: str, status: int, began: float) -> None:
         assert began > 0
-        self.append(Told(method, route, status, find_caller(scope)))
+        self.append(Told(method, route, status, scope.get(CALLER)))
 
     def only(self) -> Told:
         """The one that there is, taken out."""
