@@ -28,7 +28,8 @@ class SignedText:
 
     def __init__(self, prefix: str, size: int, keys: Sequence[MacKey]) -> None:
         self._prefix = prefix
-        self._text_size = len(prefix) + len(encode_segment(bytes(_ID + size + _MAC)))
+        self._marked = prefix.encode()
+        self._text_size = text_size(prefix, size)
         self._signing = keys[0]
         self._keys = {key.id: key.secret for key in keys}
 
@@ -52,4 +53,9 @@ class SignedText:
         return signed[_ID:]
 
     def _mac(self, secret: bytes, signed: bytes) -> bytes:
-        return hmac.digest(secret, self._prefix.encode() + signed, sha256)
+        return hmac.digest(secret, self._marked + signed, sha256)
+
+
+def text_size(prefix: str, size: int) -> int:
+    """How many characters a text has whose body has `size` bytes."""
+    return len(prefix) + len(encode_segment(bytes(_ID + size + _MAC)))

@@ -2,12 +2,12 @@
 
 import json
 import math
-from base64 import urlsafe_b64encode
 from binascii import a2b_base64, b2a_base64
 from typing import NoReturn
 
 MAX_DEPTH = 16
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/???")  # `?` is in no alphabet
+_FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
 
 
 class MalformedError(ValueError):
@@ -26,7 +26,7 @@ def decode_segment(segment: bytes) -> bytes:
 
 def encode_segment(raw: bytes) -> bytes:
     """Unpadded base64url (RFC 7515 §2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=")
+    return b2a_base64(raw, newline=False).translate(_FROM_STANDARD).rstrip(b"=")
 
 
 def parse_json_object(raw: bytes) -> dict[str, object]:

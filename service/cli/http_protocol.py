@@ -1,7 +1,9 @@
 """uvicorn's HTTP protocol with two things more: bounds on what may come before a request is whole, which uvicorn itself
 does not have, and answers that are at hand, sent at once."""
 
+import asyncio
 import time
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -51,7 +53,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._too_large = False
         self._edge = self.app if isinstance(self.app, Edge) and not self.root_path else None
         self._direct: Edge | None = None
-        self._is_held = False
         self._body = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -74,7 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._direct is not None:  # the rest of its body is still to come
             self._direct = None
-            self._make_cycle()
+            self._start_asgi_task(self._take_over(_scope(self), self._body), self.app)
         is_whole = self.waiting_since is None
         if not self._moved:
             self._head += self._chunk
@@ -122,19 +123,34 @@ class HttpProtocol(HttpToolsProtocol):
         if edge is None:
             super().on_message_complete()
             return
-        whole = edge.at_hand(_scope(self), self._body)
-        if whole is not None:
-            self._write(whole)
+        scope, body = _scope(self), self._body
+        answer = edge.at_hand(scope, body)
+        if isinstance(answer, bytes):
+            self._write(answer)
             self.server_state.total_requests += 1
             self.idle_since = time.monotonic()
+        elif answer is None:
+            self._answer_in_task(edge, scope, body)
+        else:
+            place = _Asked()
+            self.cycle = cast("Any", place)
+            answer.add_done_callback(partial(self._go_on, edge, scope, body, place))
+
+    def _go_on(self, edge: Edge, scope: dict[str, Any], body: bytes, place: "_Asked", _: object) -> None:
+        """A store has answered."""
+        whole = edge.asked(scope)
+        if whole is None:
+            self._answer_in_task(edge, scope, body, place)
             return
-        self._is_held = True
-        self._make_cycle()
-        self._is_held = False
-        super().on_message_complete()
-        task = self.loop.create_task(self._answer_later(edge, self.cycle))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        if not self.transport.is_closing():
+            self._write(whole, is_last=not place.keep_alive)
+        place.response_complete = True
+        if self.pipeline:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if self.waiting_since is None:
+            self.idle_since = time.monotonic()
 
     def _find_direct(self) -> Edge | None:
         """The edge, when it lets us answer this request, as soon as its body is whole; else it is an ordinary one. Not
@@ -158,14 +174,34 @@ class HttpProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
-    def _make_cycle(self) -> None:
-        """Have uvicorn take the request over, with as much of its body as has come."""
-        super().on_headers_complete()
-        super().on_body(self._body)
+    def _take_over(self, scope: dict[str, Any], body: bytes) -> RequestResponseCycle:
+        """Have uvicorn take over a request that was to be direct, with as much of its body as has come."""
+        cycle = RequestResponseCycle(
+            scope=cast("Any", scope),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        cycle.body += body
+        if self._is_free or isinstance(self.cycle, _Asked):
+            self.cycle = cycle
+        return cycle
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if not self._is_held:
-            super()._start_asgi_task(cycle, app)
+    def _answer_in_task(self, edge: Edge, scope: dict[str, Any], body: bytes, place: "_Asked | None" = None) -> None:
+        cycle = self._take_over(scope, body)
+        cycle.more_body = False
+        if place is not None:
+            cycle.keep_alive, cycle.disconnected = place.keep_alive, place.disconnected
+        task = self.loop.create_task(self._answer_later(edge, cycle))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _answer_later(self, edge: Edge, cycle: RequestResponseCycle) -> None:
         whole = await edge.later(_scope(cycle), bytes(cycle.body))
@@ -208,6 +244,15 @@ class HttpProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self.stalled_since = None
         super().resume_writing()
+
+
+class _Asked:
+    """Stands where uvicorn looks for the request that is being answered, while a store is asked about it."""
+
+    response_complete = False
+    keep_alive = True
+    disconnected = False
+    message_event = asyncio.Event()
 
 
 def _scope(of: HttpProtocol | RequestResponseCycle) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from service.bounded import Bounded
 from service.clients.client import CLIENT_ID_PREFIX, Client, Clients
@@ -10,6 +11,7 @@ from service.revocation.feed import RevocationFeed
 
 DOCS_CLIENT_ID = "gatepost-docs"
 _LIFE = timedelta(minutes=1)
+_NEVER = -1
 
 
 def docs_client(public_url: str, scopes: Iterable[str]) -> Client:
@@ -31,6 +33,14 @@ def docs_client(public_url: str, scopes: Iterable[str]) -> Client:
     )
 
 
+class _Known(NamedTuple):
+    """A row, until when it is believed, and the version of what is revoked at which it was last held against that."""
+
+    client: Client
+    until: datetime
+    version: int
+
+
 class ClientDirectory:
     """Every client that there is: rows, and the preset ones, which are none.
 
@@ -46,20 +56,26 @@ class ClientDirectory:
         self._feed = feed
         self._preset = {client.id: client for client in preset}
         self._now = now
-        self._known: Bounded[str, tuple[Client, datetime]] = Bounded()
+        self._known: Bounded[str, _Known] = Bounded()
 
     def recall(self, client_id: str) -> Client | None:
         """The client, when `find` would answer from memory alone; None says: ask it."""
         known = self._known.get(client_id)
         if known is None:
             return self._preset.get(client_id)
-        client, until = known
-        return client if self._feed.is_trusted and self._now() < until and self._is_newest(client) else None
+        client, until, version = known
+        if not self._feed.is_trusted or self._now() >= until:
+            return None
+        if version != self._feed.revoked.version:  # something was revoked since: was it this?
+            if not self._is_newest(client):
+                return None
+            self._known[client_id] = _Known(client, until, self._feed.revoked.version)
+        return client
 
     def last_known(self, client_id: str) -> Client | None:
         """The client as it was when it was last read, whatever has become of it: for what may be out of date."""
         known = self._known.get(client_id)
-        return None if known is None else known[0]
+        return None if known is None else known.client
 
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
@@ -70,7 +86,7 @@ class ClientDirectory:
         client = await self._clients.find(client_id)
         self._known.pop(client_id, None)
         if client is not None:
-            self._known.keep(client_id, (client, now + _LIFE))
+            self._known.keep(client_id, _Known(client, now + _LIFE, _NEVER))
         return client
 
     def _is_newest(self, client: Client) -> bool:

@@ -5,7 +5,6 @@ Key objects are built once: python-jose parses a PEM text on each call otherwise
 
 import json
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +18,7 @@ from jose.backends.base import Key
 from jose.exceptions import JWKError
 from pydantic_core import to_json
 
+from gatepost.encoding import encode_segment
 from gatepost.keys import KeySet, UnusableKeyError, VerificationKey
 from service.crypto.sealing import Sealer, Unsealable
 from service.keys.signing_key import SigningKey
@@ -95,9 +95,9 @@ class JoseSigner:
         header = self._headers.get(typ)
         if header is None:
             known = {"alg": self._algorithm, "kid": self._kid, "typ": typ}
-            header = self._headers[typ] = _base64url(to_json(known)) + b"."
-        signed = header + _base64url(claims)
-        return (signed + b"." + _base64url(self._sign(signed))).decode()
+            header = self._headers[typ] = encode_segment(to_json(known)) + b"."
+        signed = header + encode_segment(claims)
+        return (signed + b"." + encode_segment(self._sign(signed))).decode()
 
 
 def _es256(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
@@ -133,11 +133,7 @@ def _public_jwk(key: Key) -> dict[str, str]:
 
 def _thumbprint(public: Mapping[str, str]) -> str:
     canonical = json.dumps(dict(sorted(public.items())), separators=(",", ":")).encode()
-    return _base64url(sha256(canonical).digest()).decode()
-
-
-def _base64url(raw: bytes) -> bytes:
-    return urlsafe_b64encode(raw).rstrip(b"=")
+    return encode_segment(sha256(canonical).digest()).decode()
 
 
 def _place(kid: str) -> str:

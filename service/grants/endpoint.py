@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 
 from service.clients.authentication import ClientAuthentication, ProvedClient, Sender
 from service.clients.client import Client
 from service.grants.client_credentials import ClientCredentialsGrant
-from service.grants.request import Grant, TokenRequest, unrepeated
+from service.grants.person import Wanted
+from service.grants.refresh_token import RefreshTokenGrant
+from service.grants.request import Grant, Issued, TokenRequest, unrepeated
+from service.pending import Pending
 from service.protocol.errors import UnauthorizedClient, UnsupportedGrantType
 from service.protocol.form import Form
 from service.tally import Tally
@@ -42,26 +46,24 @@ class TokenEndpoint:
         if grant is None:
             raise UnsupportedGrantType
         client = await self._authentication.check(form, sender, now)
-        issued = await grant.redeem(_request(grant, client, form, now))
-        if issued.person is not None:
-            sender.is_known(client.id, issued.person)
-        _issued.add(grant.grant_type)
-        return issued.document()
+        return _answer(grant, client, sender, await grant.redeem(_request(grant, client, form, now)))
 
-    def prepare(self, form: Form, sender: Sender, *, now: datetime) -> "PreparedAnswer | None":
-        """What answers this request now and whenever it comes again: that of a client which is remembered and calls as
-        itself. None says: ask `answer`. Raises as it does."""
+    def prepare(self, form: Form, sender: Sender, *, now: datetime) -> "PreparedToken | PreparedRefresh | None":
+        """What answers this request now and whenever it comes again: that of a client which is remembered, and calls as
+        itself or comes with a refresh token. None says: ask `answer`. Raises as it does."""
         grant = self._grants.get(form.find("grant_type") or "")
-        if not isinstance(grant, ClientCredentialsGrant):
+        if not isinstance(grant, ClientCredentialsGrant | RefreshTokenGrant):
             return None
         proved = self._authentication.recall(form, sender, now)
         if proved is None:
             return None
-        draft = grant.draft(_request(grant, proved.client, form, now))
-        return PreparedAnswer(self._authentication, proved, grant, draft)
+        request = _request(grant, proved.client, form, now)
+        if isinstance(grant, RefreshTokenGrant):
+            return PreparedRefresh(self._authentication, proved, grant, grant.wanted(request))
+        return PreparedToken(self._authentication, proved, grant, grant.draft(request))
 
 
-class PreparedAnswer:
+class PreparedToken:
     """Everything about a client's request for a token that need not be done again."""
 
     __slots__ = ("_authentication", "_draft", "_grant", "_proved")
@@ -78,7 +80,7 @@ class PreparedAnswer:
         self._grant = grant
         self._draft = draft
 
-    def answer(self, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
+    def answer(self, _: str, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
         """The members of an answer with a new token; None once anything about the client may have changed, or
         no permit is at hand. Raises `TooManyAttempts`, `TooManyRequests`, `StoreUnavailable`."""
         stands = self._authentication.stands(self._proved, sender, now=now)
@@ -87,6 +89,38 @@ class PreparedAnswer:
         issued = self._grant.issue(self._draft, now=now)
         _issued.add(ClientCredentialsGrant.grant_type)
         return issued.document()
+
+
+class PreparedRefresh:
+    """Everything about a client's refreshing that is the same for each of its refresh tokens."""
+
+    __slots__ = ("_authentication", "_grant", "_proved", "_wanted")
+
+    def __init__(
+        self, authentication: ClientAuthentication, proved: ProvedClient, grant: RefreshTokenGrant, wanted: Wanted
+    ) -> None:
+        self._authentication = authentication
+        self._proved = proved
+        self._grant = grant
+        self._wanted = wanted
+
+    def answer(self, refresh_token: str, sender: Sender, *, now: datetime) -> Pending[Mapping[str, object]] | None:
+        """The members of an answer, once the engine has said what the token is worth. None as above, or where asking
+        takes waiting. Raises `InvalidGrant` too."""
+        client = self._proved.client
+        stands = self._authentication.stands(self._proved, sender, now=now)
+        if not stands or not sender.take(client, now=now):
+            return None
+        issued = self._grant.begin(refresh_token, self._wanted, now=now)
+        return None if issued is None else issued.then(partial(_answer, self._grant, client, sender))
+
+
+def _answer(grant: Grant, client: Client, sender: Sender, issued: Issued) -> Mapping[str, object]:
+    """The members of an answer with what was issued, which is counted."""
+    if issued.person is not None:
+        sender.is_known(client.id, issued.person)
+    _issued.add(grant.grant_type)
+    return issued.document()
 
 
 def _request(grant: Grant, client: Client, form: Form, now: datetime) -> TokenRequest:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from service.pending import Pending
 from service.sessions.refresh_token import RefreshToken
 
 
@@ -25,6 +26,17 @@ class Family:
     acr: str | None
     ends_at: datetime
     audience: tuple[str, ...] = ()
+
+
+class Terms(NamedTuple):
+    """On which a generation is spent: who may do so, and for how long the family may be idle from then on. `epoch` and
+    `client_epoch` are the newest that the caller knows of: a family stamped with an older one is `Unsure`."""
+
+    client_id: str
+    epoch: int
+    client_epoch: int
+    grace: timedelta
+    idle: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +89,15 @@ class RefreshFamilies(Protocol):
     async def open(self, family: Family, *, idle: timedelta) -> None:
         """Keep a new family at generation 0, held against SQL in this Redis run."""
 
-    async def rotate(
-        self,
-        presented: RefreshToken,
-        *,
-        client_id: str,
-        epoch: int,
-        client_epoch: int,
-        grace: timedelta,
-        idle: timedelta,
-    ) -> Outcome:
+    async def rotate(self, presented: RefreshToken, terms: Terms) -> Outcome:
         """Spend one generation, in one atomic step, by the engine's own clock.
 
         Any number of racing calls with the same token yield the same successor (within the grace window) or, past it,
-        `Reused` each; never two successors. Moves the idle end, never the absolute one. `epoch` and `client_epoch` are
-        the newest that the caller knows of: a family stamped with an older one is `Unsure`.
+        `Reused` each; never two successors. Moves the idle end, never the absolute one.
         """
+
+    def begin(self, presented: RefreshToken, terms: Terms) -> Pending[Outcome] | None:
+        """The same, for who cannot wait; None where asking takes waiting, and nothing was asked."""
 
     async def find_generation(self, user_id: str, family_id: str) -> int | None:
         """How far the engine has seen a family come, a closed one past all; None when it knows none. Only reads."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from service.access.catalogue import OPENID, Catalogue
 from service.accounts.account import User, Users
@@ -12,18 +11,18 @@ from service.codes.grant import AuthorizationGrant
 from service.consents.consent import Consents
 from service.identifiers import new_id
 from service.ledger import Transaction
+from service.pending import Pending
 from service.protocol.errors import InvalidGrant, InvalidLogin, InvalidScope
 from service.revocation.acts import Acts
 from service.sessions.ending import SessionEnding
 from service.sessions.events import session_granted, signed_in
-from service.sessions.families import Family, RefreshFamilies
+from service.sessions.families import Family, RefreshFamilies, Repeated, Rotated
 from service.sessions.refresh_token import RefreshToken, RefreshTokenMint
 from service.sessions.rotation import Rotation
 from service.sessions.session import Session, Sessions
 from service.tokens.issue import AccessTokenDraft, AccessTokenIssuer, IssuedToken
 
 MAX_USER_AGENT = 256
-_REMEMBERED = 10_000
 OFFLINE = "offline_access"
 """The scope of a grant that outlives the hosted sign-in in which it was made (OpenID Connect Core §11)."""
 
@@ -90,7 +89,6 @@ class TokenPairs:
         self._ending = ending
         self._idle = idle
         self._absolute = absolute
-        self._drafts = lru_cache(_REMEMBERED)(self._draft)
 
     async def open(
         self,
@@ -195,12 +193,19 @@ class TokenPairs:
         consent = await self._consents.find_in(tx, grant.user_id, grant.client_id)
         return consent is not None and consent.covers(grant.scopes, grant.audience)
 
-    async def rotate(self, refresh_token: str, client: Client, *, now: datetime) -> tuple[Family, str]:
-        """The family of a client's refresh token, and the successor of the token. Raises `InvalidGrant`,
-        `StoreUnavailable`."""
+    async def rotate(self, refresh_token: str, client: Client, *, now: datetime) -> Rotated | Repeated:
+        """What a client's refresh token is traded in for. Raises `InvalidGrant`, `StoreUnavailable`."""
         idle = client.metadata.refresh_idle
-        outcome = await self._rotation.rotate(self._mint.read(refresh_token), client_id=client.id, now=now, idle=idle)
-        return outcome.family, self._refresh_token(outcome.family, outcome.generation)
+        return await self._rotation.rotate(self._mint.read(refresh_token), client_id=client.id, now=now, idle=idle)
+
+    def begin(self, refresh_token: str, client: Client, *, now: datetime) -> Pending[Rotated | Repeated] | None:
+        """The same, for who cannot wait; None where asking takes waiting, and nothing was asked. Raises as it does."""
+        idle = client.metadata.refresh_idle
+        return self._rotation.begin(self._mint.read(refresh_token), client_id=client.id, now=now, idle=idle)
+
+    def successor(self, outcome: Rotated | Repeated) -> str:
+        """The refresh token that follows the one that was traded in."""
+        return self._refresh_token(outcome.family, outcome.generation)
 
     async def refresh(
         self, refresh_token: str, *, client_id: str, asked: Iterable[str] | None, now: datetime
@@ -228,19 +233,23 @@ class TokenPairs:
         userinfo: Iterable[str] = (),
         now: datetime,
     ) -> IssuedToken:
-        """An access token of a session, with the client's own life if it has one."""
-        life = None if client is None else client.metadata.access_life
-        draft = self._drafts(family, scopes, audience, life, tuple(userinfo))
+        """An access token of a session."""
+        return self.issue(self.draft(family, scopes, audience, client=client, userinfo=userinfo), family, now=now)
+
+    def issue(self, draft: AccessTokenDraft, family: Family, *, now: datetime) -> IssuedToken:
+        """The same after a draft."""
         return self._issuer.issue(draft, now=now, not_after=family.ends_at)
 
-    def _draft(
+    def draft(
         self,
         family: Family,
         scopes: frozenset[str],
         audience: tuple[str, ...],
-        life: timedelta | None,
-        userinfo: tuple[str, ...],
+        *,
+        client: Client | None = None,
+        userinfo: Iterable[str] = (),
     ) -> AccessTokenDraft:
+        """What access tokens of a session say. They have the client's own life if it has one."""
         return self._issuer.draft(
             subject=family.user_id,
             client_id=family.client_id,
@@ -252,7 +261,7 @@ class TokenPairs:
             amr=family.amr,
             acr=family.acr,
             audience=audience,
-            life=life,
+            life=None if client is None else client.metadata.access_life,
             userinfo=userinfo,
         )
 

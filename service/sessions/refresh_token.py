@@ -6,19 +6,21 @@ HMAC-SHA256 under a server key, so the successor of a generation is always the s
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.identifiers import packed_id, unpacked_id
 from service.protocol.errors import InvalidGrant
-from service.signed_text import MacKey, SignedText
+from service.signed_text import MacKey, SignedText, text_size
 
 PREFIX = "gp_rt_"
 _BODY = struct.Struct(">16s16sI")
+SIZE = text_size(PREFIX, _BODY.size)
+"""Characters of every refresh token, all of base64url."""
+
 MAX_GENERATION = 2**32 - 2
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+class RefreshToken(NamedTuple):
     """What a genuine token says. `user_id` and `family_id` are UUIDs as text."""
 
     user_id: str

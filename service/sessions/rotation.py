@@ -6,6 +6,7 @@ changed) SQL is asked once, the family is stamped anew, and the engine decides a
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -13,16 +14,19 @@ from gatepost.revocation import RevocationSet
 from service.access.catalogue import OPENID, Catalogue
 from service.audit.event import Event, Kind
 from service.clients.client import FIRST_PARTY
+from service.pending import Pending
 from service.protocol.errors import InvalidGrant, StoreUnavailable
 from service.sessions.ending import SessionEnding
 from service.sessions.families import (
     Closed,
     Family,
     Foreign,
+    Outcome,
     RefreshFamilies,
     Repeated,
     Reused,
     Rotated,
+    Terms,
     Unsure,
 )
 from service.sessions.refresh_token import MAX_GENERATION, RefreshToken
@@ -72,24 +76,32 @@ class Rotation:
         Any number of racing calls agree on one successor. Raises `InvalidGrant`; after reuse the session has ended,
         with its access tokens, before this returns. Raises `StoreUnavailable`.
         """
-        if presented.generation >= MAX_GENERATION:
-            raise InvalidGrant(detail="a family has no more generations")
-        for _ in range(_ATTEMPTS):
-            outcome = await self._families.rotate(
-                presented,
-                client_id=client_id,
-                epoch=self._revoked.user_epoch(presented.user_id),
-                client_epoch=self._revoked.client_epoch(client_id),
-                grace=self._grace,
-                idle=idle or self._idle,
-            )
+        terms = self._terms(presented, client_id, idle)
+        return await self._settle(presented, now, idle, terms, await self._families.rotate(presented, terms))
+
+    def begin(
+        self, presented: RefreshToken, *, client_id: str, now: datetime, idle: timedelta | None = None
+    ) -> Pending[Rotated | Repeated] | None:
+        """The same, for who cannot wait; None where asking takes waiting, and nothing was asked. Raises as it does."""
+        terms = self._terms(presented, client_id, idle)
+        outcome = self._families.begin(presented, terms)
+        if outcome is None:
+            return None
+        return outcome.then(partial(self._take, now), partial(self._settle, presented, now, idle, terms))
+
+    async def _settle(
+        self, presented: RefreshToken, now: datetime, idle: timedelta | None, terms: Terms, outcome: Outcome
+    ) -> Rotated | Repeated:
+        """What comes of any outcome; of one that is unsure, after SQL was asked, of the next."""
+        client_id = terms.client_id
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                outcome = await self._families.rotate(presented, self._terms(presented, client_id, idle))
+            successor = self._take(now, outcome)
+            if successor is not None:
+                return successor
             _outcomes.add(type(outcome).__name__.lower())
             match outcome:
-                case Rotated(family, generation):
-                    self._reached.put(family.id, Reached(generation, now))
-                    return outcome
-                case Repeated():
-                    return outcome
                 case Reused(current):
                     await self._end_for_reuse(presented, current, now=now)
                     raise InvalidGrant(detail=f"generation {presented.generation} returned after {current}")
@@ -102,6 +114,23 @@ class Rotation:
                     _log.info("family held against SQL", why=why, session_id=presented.family_id)
                     await self._hold_against_sql(presented, client_id=client_id, now=now)
         raise StoreUnavailable("redis", detail="the family does not hold still")
+
+    def _take(self, now: datetime, outcome: Outcome) -> Rotated | Repeated | None:
+        """Note an outcome that has a successor; None for any other."""
+        if isinstance(outcome, Rotated):
+            _outcomes.add("rotated")
+            self._reached.put(outcome.family.id, Reached(outcome.generation, now))
+            return outcome
+        if isinstance(outcome, Repeated):
+            _outcomes.add("repeated")
+            return outcome
+        return None
+
+    def _terms(self, presented: RefreshToken, client_id: str, idle: timedelta | None) -> Terms:
+        if presented.generation >= MAX_GENERATION:
+            raise InvalidGrant(detail="a family has no more generations")
+        epochs = self._revoked.user_epoch(presented.user_id), self._revoked.client_epoch(client_id)
+        return Terms(client_id, *epochs, self._grace, idle or self._idle)
 
     async def find_living(self, presented: RefreshToken, *, now: datetime) -> tuple[Family, datetime] | None:
         """The family of a token that would be traded in, and when that ends; None for one that would not, and for one

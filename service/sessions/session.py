@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.accounts.account import User
 from service.clients.client import Client
@@ -51,8 +51,7 @@ class SessionStanding:
     client: Client | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """How far a family has come, to be written behind: `generation` since `at`."""
 
     generation: int

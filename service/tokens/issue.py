@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic_core import to_json
 
+from gatepost.encoding import encode_segment
 from gatepost.scopes import format_scope
 
 
@@ -99,7 +100,7 @@ class AccessTokenIssuer:
         issued_at = int(now.timestamp())
         life = draft.life if not_after is None else min(draft.life, not_after - now)
         seconds = int(life.total_seconds())
-        jti = secrets.token_urlsafe(16)
+        jti = encode_segment(secrets.token_bytes(16)).decode()
         claims = f'{draft.claims},"iat":{issued_at},"exp":{issued_at + seconds},"jti":"{jti}"}}'
         token = self._signer.sign_text(claims, typ="at+jwt", now=now)
         return IssuedToken(token, jti, draft.scopes, timedelta(seconds=seconds))

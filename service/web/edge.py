@@ -1,6 +1,7 @@
 """The outermost layer, pure ASGI: request id, answer fields that every response carries, HEAD, cross-origin rules, the
 hot endpoints, the last net under everything, and who is told of each answer."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,7 +9,7 @@ from http import HTTPStatus
 from itertools import count
 from time import perf_counter
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import logs
 from service.audit import begin_occasion, occasion
+from service.pending import Pending
 from service.protocol.errors import Refusal
 from service.web.address import AddressRule
 from service.web.cors import with_cors
@@ -32,6 +34,7 @@ _log = structlog.get_logger("gatepost.web")
 _OUTGOING = "gatepost.outgoing"
 _FAILED = "gatepost.failed"
 _BEGAN = "gatepost.began"
+_PENDING = "gatepost.pending"
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -53,9 +56,9 @@ class HotEndpoint(Protocol):
     def methods(self) -> tuple[str, ...]:
         """Those that it answers, HEAD aside."""
 
-    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
-        """The answer, when it takes no waiting. None says `answer`, and so does whatever it raises; until then it has
-        changed nothing."""
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | Pending[Rendered] | None:
+        """The answer, when it takes no waiting, or none but for one question to a store that it has asked. None says
+        `answer`, and so does whatever it raises; until then it has changed nothing."""
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """The answer; the body is whole, and empty for GET. Raises a `Refusal`."""
@@ -164,33 +167,46 @@ class Edge:
                 await last(scope, receive, send)
 
     def is_direct(self, scope: Scope) -> bool:
-        """Whether a server may ask `at_hand`, then `later`, and send what they give as it is, instead of calling this
-        application (`service/cli/http_protocol.py`). The body of a POST has to be whole by then."""
+        """Whether a server may ask `at_hand`, `asked` and `later`, and send what they give as it is, instead of calling
+        this application (`service/cli/http_protocol.py`). The body of a POST has to be whole by then."""
         hot = self._hot.get(scope["path"])
         if hot is None or scope["method"] not in hot.methods:
             return False
         return not (self._is_shared and any(name == b"origin" for name, _ in scope["headers"]))
 
-    def at_hand(self, scope: Scope, body: bytes) -> bytes | None:
-        """What follows the status line of a 200 that takes no waiting; None says: ask `later`. Raises nothing."""
-        began = perf_counter()
-        answer: Rendered | None = None
+    def at_hand(self, scope: Scope, body: bytes) -> bytes | asyncio.Future[Any] | None:
+        """What follows the status line of a 200 that takes no waiting. A future says: ask `asked` when it is done; None
+        says: ask `later`. Raises nothing."""
+        scope[_BEGAN] = perf_counter()
+        answer: Rendered | Pending[Rendered] | None = None
         if len(body) <= self._max_body:
             try:
                 answer = self._hot[scope["path"]].at_hand(scope, body)
             except Exception:  # `later` meets the same
                 answer = None
         if answer is None:
-            scope[_BEGAN] = began
             return None
-        self._tell(scope, scope["method"], scope["path"], 200, began)
-        return _sent(answer, self._request_id(scope), scope)
+        if isinstance(answer, Rendered):
+            return self._complete(scope, answer)
+        scope[_PENDING] = answer
+        return answer.future
+
+    def asked(self, scope: Scope) -> bytes | None:
+        """What follows the status line of a 200, as a store has answered; None says: ask `later`. Raises nothing."""
+        pending: Pending[Rendered] = scope.pop(_PENDING)  # it knows the scope: neither would go by itself
+        try:
+            answer = pending.at_once()
+        except Exception:  # `later` meets the same
+            answer = None
+        if answer is None:
+            scope[_PENDING] = pending
+            return None
+        return self._complete(scope, answer)
 
     async def later(self, scope: Scope, body: bytes) -> bytes | None:
         """What follows the status line of a 200. None says: call this application, which knows of the failure and
         answers it. Raises nothing. Call it in a task of its own: it sets what that logs and audits."""
-        request_id = self._request_id(scope)
-        scope[REQUEST_ID] = request_id.decode()
+        scope[REQUEST_ID] = self._request_id(scope).decode()
         logs.request_id.set(scope[REQUEST_ID])
         begin_occasion(request_occasion(scope, scope[REQUEST_ID], self._address))
         try:
@@ -198,12 +214,19 @@ class Edge:
                 self._tracing.begin(scope)
             if len(body) > self._max_body:
                 raise BodyTooLarge(detail="whole length")
-            answer = await self._hot[scope["path"]].answer(scope, body)
+            pending: Pending[Rendered] | None = scope.pop(_PENDING, None)
+            if pending is None:
+                answer = await self._hot[scope["path"]].answer(scope, body)
+            else:
+                answer = await pending.in_time()
         except Exception as failure:
             scope[_FAILED] = failure
             return None
+        return self._complete(scope, answer)
+
+    def _complete(self, scope: Scope, answer: Rendered) -> bytes:
         self._tell(scope, scope["method"], scope["path"], 200, scope[_BEGAN])
-        return _sent(answer, request_id, scope)
+        return _sent(answer, self._request_id(scope), scope)
 
     def _route(self, scope: Scope) -> str:
         """The template that this request came to."""

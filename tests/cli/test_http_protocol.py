@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.cli import http_protocol
 from service.cli.http_protocol import LONGEST_HEAD, MOST_FIELDS, HttpProtocol, drop_slow
+from service.pending import Pending
 from service.protocol.errors import InvalidToken
 from service.web.edge import Edge, Rendered, Rendering
 
@@ -21,16 +22,46 @@ WAIT = 0.05
 HOT = b"GET /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\n\r\n"
 
 
+def posted(body: bytes, *, declared: int | None = None) -> bytes:
+    head = b"POST /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\nContent-Length: %d\r\n\r\n"
+    return head % (len(body) if declared is None else declared) + body
+
+
+WAITING = {b"wait": b"hot later wait", b"ask": b"hot asked ask", b"ask, wait": b"hot in time hot asked ask, wait"}
+"""What is not answered at once, and the answers."""
+
+
 class Hot:
     """Has its answer at hand, unless the body says otherwise; says how it came to the body."""
 
     methods = ("GET", "POST")
     render = Rendering([(b"content-type", b"text/plain")], secure=False)
 
-    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | Pending[Rendered] | None:
         if body == b"broken":
             raise RuntimeError("whatever it is")
+        if body.startswith(b"ask"):
+            return self.asked(body)
         return None if body in (b"wait", b"refused") else self.render(b"hot" + body)
+
+    def asked(self, body: bytes) -> Pending[Rendered]:
+        """Something that a store answers after a while, with more or less ado."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        loop.call_later(WAIT, answer.set_result, b"hot asked ")
+
+        def make(future: asyncio.Future[bytes]) -> Rendered | None:
+            if body == b"ask, refused":
+                raise InvalidToken
+            return None if body == b"ask, wait" else self.render(future.result() + body)
+
+        async def otherwise(future: asyncio.Future[bytes]) -> Rendered:
+            await asyncio.sleep(WAIT)
+            if body == b"ask, refused":
+                raise InvalidToken
+            return self.render(b"hot in time " + future.result() + body)
+
+        return Pending(answer).then(make, otherwise)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         if body == b"refused":
@@ -190,8 +221,9 @@ async def test_what_is_at_hand_is_sent_at_once_and_is_the_same(port: int, monkey
     assert at_once.endswith(b"x-request-id: r\r\n\r\nhot")
 
 
-async def test_a_connection_that_was_answered_at_once_is_kept_for_as_long_as_any(
-    port: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("last", [HOT, posted(b"ask")])
+async def test_a_connection_that_was_answered_without_uvicorn_is_kept_for_as_long_as_any(
+    port: int, last: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(2):
@@ -199,14 +231,15 @@ async def test_a_connection_that_was_answered_at_once_is_kept_for_as_long_as_any
         assert (await reader.readuntil(b"\r\n\r\nhot")).startswith(b"HTTP/1.1 200")
         await drop_slow()
     [connection] = HttpProtocol.alive
-    monkeypatch.setattr(connection, "timeout_keep_alive", 0)
-    writer.write(posted(b"wait"))
-    await asyncio.sleep(WAIT / 2)
-    await drop_slow()  # not while it is being answered
-    connection.timeout_keep_alive = 60
-    assert (await reader.readuntil(b"hot later wait")).startswith(b"HTTP/1.1 200")
-    writer.write(HOT)
-    await reader.readuntil(b"\r\n\r\nhot")
+    for waiting, answer in WAITING.items():
+        monkeypatch.setattr(connection, "timeout_keep_alive", 0)
+        writer.write(posted(waiting))
+        await asyncio.sleep(WAIT / 2)
+        await drop_slow()  # not while it is being answered
+        connection.timeout_keep_alive = 60
+        assert (await reader.readuntil(answer)).startswith(b"HTTP/1.1 200")
+    writer.write(last)
+    await reader.readuntil(b"\r\n\r\nhot" if last == HOT else WAITING[b"ask"])
     connection.timeout_keep_alive = 0
     await drop_slow()
     assert await reader.read() == b""
@@ -349,11 +382,6 @@ async def test_a_connection_that_is_answered_at_once_can_be_ended_in_good_order(
     writer.close()
 
 
-def posted(body: bytes, *, declared: int | None = None) -> bytes:
-    head = b"POST /hot HTTP/1.1\r\nHost: a\r\nX-Request-ID: r\r\nContent-Length: %d\r\n\r\n"
-    return head % (len(body) if declared is None else declared) + body
-
-
 def bodies_of(answer: bytes) -> list[bytes]:
     assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200 OK\r\n")
     return [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
@@ -378,34 +406,49 @@ async def test_a_form_that_comes_whole_is_answered_at_once_and_any_other_in_its_
     ]
 
 
-async def test_what_waits_in_a_task_is_answered_in_its_turn_and_refused_with_the_same_id(port: int) -> None:
-    answer = await answer_to(port, posted(b"wait") + HOT + PLAIN)
-    assert bodies_of(answer) == [b"hot later wait", b"hot", b"0"]
-    refused, _, after = (await answer_to(port, posted(b"refused"), HOT)).partition(b"HTTP/1.1 200 OK\r\n")
+@pytest.mark.parametrize(
+    ("waiting", "refused_too"), [*zip(WAITING, (b"refused", b"refused", b"ask, refused"), strict=True)]
+)
+async def test_what_waits_is_answered_in_its_turn_and_refused_with_the_same_id(
+    port: int, told: Told, waiting: bytes, refused_too: bytes
+) -> None:
+    answer = await answer_to(port, posted(waiting) + HOT + PLAIN)
+    assert bodies_of(answer) == [WAITING[waiting], b"hot", b"0"]
+    assert told == [("POST", "/hot", 200), ("GET", "/hot", 200), ("GET", "unmatched", 200)]
+    apart = await answer_to(port, posted(waiting), HOT[:9], HOT[9:] + posted(b"abc", declared=5), b"de")
+    assert bodies_of(apart) == [WAITING[waiting], b"hot", b"hot later abcde"]
+    refused, _, after = (await answer_to(port, posted(refused_too), HOT)).partition(b"HTTP/1.1 200 OK\r\n")
     assert refused.startswith(b"HTTP/1.1 401 ")
     assert b"x-request-id: r\r\n" in refused
     assert b'"request_id": "r"' in refused
     assert after.endswith(b"hot")
 
 
-async def test_a_caller_who_hangs_up_while_an_answer_waits_disturbs_nobody(port: int) -> None:
+@pytest.mark.parametrize("waiting", WAITING)
+async def test_a_caller_who_hangs_up_while_an_answer_waits_disturbs_nobody(
+    port: int, told: Told, waiting: bytes
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(posted(b"wait"))
+    writer.write(posted(waiting))
     await asyncio.sleep(WAIT / 5)
     writer.close()
     assert await reader.read() == b""
-    await asyncio.sleep(2 * WAIT)
-    assert bodies_of(await answer_to(port, posted(b"wait"))) == [b"hot later wait"]
+    await asyncio.sleep(3 * WAIT)
+    assert told == [("POST", "/hot", 200)]
+    assert bodies_of(await answer_to(port, posted(waiting))) == [WAITING[waiting]]
 
 
-async def test_a_server_that_stops_sends_the_answer_that_waits_and_says_that_it_was_the_last(port: int) -> None:
+@pytest.mark.parametrize("waiting", WAITING)
+async def test_a_server_that_stops_sends_the_answer_that_waits_and_says_that_it_was_the_last(
+    port: int, waiting: bytes
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(posted(b"wait"))
+    writer.write(posted(waiting))
     await asyncio.sleep(WAIT / 5)
     for connection in list(HttpProtocol.alive):
         connection.shutdown()
     answer = await reader.read()
-    assert bodies_of(answer) == [b"hot later wait"]
+    assert bodies_of(answer) == [WAITING[waiting]]
     assert b"\r\nconnection: close\r\n" in answer
     writer.close()
 

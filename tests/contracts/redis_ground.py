@@ -1,5 +1,6 @@
 """What the Redis contracts stand on: a family and its tokens to try, and a plain client to look and to interfere."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.retry import Retry
 
-from service.sessions.families import Family, Outcome
+from service.sessions.families import Family, Outcome, Terms
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis import RedisLink, RedisRefreshFamilies
 from service.storage.redis.keyspace import Keyspace
@@ -61,6 +62,7 @@ class Held:
     store: RedisRefreshFamilies
     raw: Any
     family: Family = field(default_factory=make_family)
+    is_begun: bool = False
 
     @property
     def key(self) -> str:
@@ -75,10 +77,16 @@ class Held:
         return self
 
     async def present(self, generation: int, **changes: Any) -> Outcome:
-        """Present the token of this generation."""
+        """Present the token of this generation; every other time as who cannot wait does."""
         asked: dict[str, Any] = {"epoch": 0, "client_epoch": 0, "grace": GRACE, "idle": IDLE}
         token = RefreshToken(self.family.user_id, self.family.id, generation)
-        return await self.store.rotate(token, **({"client_id": self.family.client_id} | asked | changes))
+        terms = Terms(**({"client_id": self.family.client_id} | asked | changes))
+        self.is_begun = not self.is_begun
+        pending = self.store.begin(token, terms) if self.is_begun else None
+        if pending is None:
+            return await self.store.rotate(token, terms)
+        await asyncio.wait([pending.future])
+        return pending.at_once() or await pending.in_time()
 
     async def advance(self, to: int) -> "Held":
         """Rotate until generation `to` is the current one."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from service.sessions.families import Terms
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis import RedisRefreshFamilies
 from tests.contracts.redis_ground import linked
@@ -27,11 +28,7 @@ async def main(url: str, client_id: str, grace: str, racers: str) -> None:
             presenting = [
                 store.rotate(
                     RefreshToken(user_id, family_id, 0),
-                    client_id=client_id,
-                    epoch=0,
-                    client_epoch=0,
-                    grace=timedelta(seconds=float(grace)),
-                    idle=timedelta(days=1),
+                    Terms(client_id, 0, 0, timedelta(seconds=float(grace)), timedelta(days=1)),
                 )
                 for _ in range(int(racers))
             ]

@@ -100,7 +100,11 @@ def as_served(edge: Edge) -> ASGIApp:
         if edge.is_direct(scope):
             body = await _whole_body(receive)
             receive = _once(body)
-            whole = edge.at_hand(scope, body) or await asyncio.create_task(edge.later(scope, body))
+            whole = edge.at_hand(scope, body)
+            if isinstance(whole, asyncio.Future):
+                await asyncio.wait([whole])
+                whole = edge.asked(scope)
+            whole = whole or await asyncio.create_task(edge.later(scope, body))
         if whole is None:
             await edge(scope, receive, send)
             return

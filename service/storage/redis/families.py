@@ -1,17 +1,22 @@
 """Refresh families in Redis: each step is one Lua script on one slot, by the clock of Redis."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from service.pending import Pending
 from service.protocol.errors import StoreUnavailable
-from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated, Reused, Rotated, Unsure
+from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated, Reused, Rotated, Terms, Unsure
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis.keyspace import PREFIX, Keyspace
 from service.storage.redis.link import RedisLink
-from service.storage.redis.scripts import CLOSE, FIND, RESTORE, ROTATE
+from service.storage.redis.scripts import CLOSE, FIND, RESTORE, ROTATE, Command
 from service.storage.redis.times import for_script, from_micros, span_for_script, to_micros
 from service.storage.redis.wire import Reply
+
+_REMEMBERED = 10_000
+_SUCCESSORS: Mapping[bytes, type[Rotated | Repeated]] = {b"rotated": Rotated, b"repeated": Repeated}
 
 
 class RedisRefreshFamilies:
@@ -22,34 +27,33 @@ class RedisRefreshFamilies:
     def __init__(self, link: RedisLink, *, prefix: str = PREFIX) -> None:
         self._link = link
         self._keys = Keyspace(prefix)
+        self._family_keys = lru_cache(_REMEMBERED)(self._name_keys)
 
     async def open(self, family: Family, *, idle: timedelta) -> None:
         """Keep a new family at generation 0, held against SQL in this Redis run."""
         await self.restore(family, generation=0, reached_at=None, idle=idle)
 
-    async def rotate(
-        self,
-        presented: RefreshToken,
-        *,
-        client_id: str,
-        epoch: int,
-        client_epoch: int,
-        grace: timedelta,
-        idle: timedelta,
-    ) -> Outcome:
+    async def rotate(self, presented: RefreshToken, terms: Terms) -> Outcome:
         """Spend one generation, in one atomic step. It is asked once and never again: a second asking after a lost
         answer would look like reuse."""
-        key = self._keys.family(presented.user_id, presented.family_id)
-        command = ROTATE.command(
-            (key, self._keys.user_epoch(presented.user_id)),
-            client_id,
-            presented.generation,
-            epoch,
-            client_epoch,
-            span_for_script(grace),
-            span_for_script(idle),
-        )
-        return _read_outcome(await self._link.ask(key, command), presented, client_id)
+        key, command = self._rotate(presented, terms)
+        return _read_outcome(await self._link.ask(key, command), presented, terms.client_id)
+
+    def begin(self, presented: RefreshToken, terms: Terms) -> Pending[Outcome] | None:
+        """The same, asked now and answered later. Raises `StoreUnavailable`."""
+        posted = self._link.post(*self._rotate(presented, terms))
+        if posted is None:
+            return None
+        return posted.then(lambda reply: _read_outcome(reply, presented, terms.client_id))
+
+    def _rotate(self, presented: RefreshToken, terms: Terms) -> tuple[str, Command]:
+        keys = self._family_keys(presented.user_id, presented.family_id)
+        client_id, epoch, client_epoch, grace, idle = terms
+        spans = span_for_script(grace), span_for_script(idle)
+        return keys[0], ROTATE.command(keys, client_id, presented.generation, epoch, client_epoch, *spans)
+
+    def _name_keys(self, user_id: str, family_id: str) -> tuple[str, str]:
+        return self._keys.family(user_id, family_id), self._keys.user_epoch(user_id)
 
     async def find_generation(self, user_id: str, family_id: str) -> int | None:
         """How far the family has come. What cannot be read is as good as absent: `rotate` would ask SQL too."""
@@ -93,13 +97,11 @@ def _pack(family: Family) -> str:
 
 
 def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outcome:
+    if isinstance(reply, list) and reply and reply[0] in _SUCCESSORS:  # to match it below would cost ten times as much
+        name, generation, packed, epoch, client_epoch = reply
+        family = _unpack(packed, presented.family_id, presented.user_id, client_id, epoch, client_epoch)
+        return Unsure("unreadable") if family is None else _SUCCESSORS[name](family, generation)
     match reply:
-        case [b"rotated" | b"repeated" as name, int(generation), bytes(packed), int(epoch), int(client_epoch)]:
-            ids = presented.family_id, presented.user_id, client_id
-            family = _unpack(packed, *ids, epoch, client_epoch)
-            if family is None:
-                return Unsure("unreadable")
-            return Rotated(family, generation) if name == b"rotated" else Repeated(family, generation)
         case [b"reused", int(current)]:
             return Reused(current)
         case [b"closed"]:
@@ -111,7 +113,7 @@ def _read_outcome(reply: Reply, presented: RefreshToken, client_id: str) -> Outc
     raise StoreUnavailable("redis", detail="an answer that the script never gives")
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(_REMEMBERED)
 def _unpack(
     packed: bytes, family_id: str, user_id: str, client_id: str, epoch: int, client_epoch: int
 ) -> Family | None:

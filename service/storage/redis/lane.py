@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 from redis.asyncio.connection import AbstractConnection
@@ -23,6 +24,27 @@ _DROPPED_FOR = timedelta(milliseconds=600)
 _RECOVERING: ContextVar[bool] = ContextVar("recovering", default=False)
 _WRONG_SERVER = (ReadOnlyError, ClusterDownError)
 """Answers by which a server says that it should not be asked at all, as against not this or not now."""
+
+
+class Sent(NamedTuple):
+    """Commands on their way since `began`, by the monotonic clock."""
+
+    wire: Wire
+    commands: Sequence[Command]
+    replies: asyncio.Future[list[Reply]]
+    began: float
+
+    def read(self, replies: asyncio.Future[list[Reply]]) -> Reply | None:
+        """The reply to a single one, when it is no error. Raises `StoreUnavailable`."""
+        [reply] = replies.result()
+        if isinstance(reply, ResponseError):
+            return None
+        self.note_answer()
+        return reply
+
+    def note_answer(self) -> None:
+        """They have been answered now."""
+        TOOK.add(time.monotonic() - self.began, "redis")
 
 
 class Lane:
@@ -67,25 +89,36 @@ class Lane:
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Replies in order; a command's own error is a reply. Raises `StoreUnavailable`."""
         began = time.monotonic()
+        wire = self._wire
         try:
-            replies = await self._ask(commands)
+            if wire is None or not (self._usable or _RECOVERING.get()):
+                wire = await self._wait_for_wire()
+            sent = Sent(wire, commands, wire.send(commands), began)
         except StoreUnavailable:
             REFUSED.add("redis")
             raise
-        TOOK.add(time.monotonic() - began, "redis")
-        return replies
+        return await self.finish(sent)
 
-    async def _ask(self, commands: Sequence[Command]) -> list[Reply]:
-        wire = self._wire
-        if wire is None or not (self._usable or _RECOVERING.get()):
-            wire = await self._wait_for_wire()
-        replies = await wire.ask(commands)
-        for place, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                command = commands[place]
-                [replies[place]] = await wire.ask([BY_DIGEST[str(command[1])].in_full(command)])
-            elif isinstance(reply, _WRONG_SERVER):
-                await self._refuse(wire, str(reply))
+    def send(self, commands: Sequence[Command]) -> Sent | None:
+        """Ask without waiting; None where that needs waiting. Raises `StoreUnavailable`."""
+        if self._wire is None or not self._usable:
+            return None
+        return Sent(self._wire, commands, self._wire.send(commands), time.monotonic())
+
+    async def finish(self, sent: Sent) -> list[Reply]:
+        """What `ask` gives, of what was sent here."""
+        try:
+            replies = await sent.replies
+            for place, reply in enumerate(replies):
+                if isinstance(reply, NoScriptError):
+                    command = sent.commands[place]
+                    [replies[place]] = await sent.wire.ask([BY_DIGEST[str(command[1])].in_full(command)])
+                elif isinstance(reply, _WRONG_SERVER):
+                    await self._refuse(sent.wire, str(reply))
+        except StoreUnavailable:
+            REFUSED.add("redis")
+            raise
+        sent.note_answer()
         return replies
 
     async def check(self) -> None:

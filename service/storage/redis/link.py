@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
+from service.pending import Pending
 from service.protocol.errors import StoreUnavailable
 from service.storage.redis.address import Address, Layout, SentinelDialler, parse_address
-from service.storage.redis.lane import Lane
+from service.storage.redis.lane import Lane, Sent
 from service.storage.redis.routes import ClusterRoutes, OneServer, Routes
 from service.storage.redis.scripts import Command
 from service.storage.redis.wire import Reply, Wire
@@ -79,6 +81,15 @@ class RedisLink:
         except UnicodeError:
             raise _unwritable() from None
         return _checked(reply)
+
+    def post(self, key: str, command: Command) -> Pending[Reply] | None:
+        """Ask the server that holds `key` now; None where that takes waiting, and nothing was asked. Raises
+        `StoreUnavailable`."""
+        lane = self._routes.lane_at_once(key)
+        sent = None if lane is None else lane.send((command,))
+        if lane is None or sent is None:
+            return None
+        return Pending(sent.replies).then(sent.read, partial(self._finish, lane, sent))
 
     async def ask_all(self, questions: Sequence[tuple[str, Command]]) -> list[Reply]:
         """The answers to all, in order, asked in one round trip of each server; not as one transaction.
@@ -147,7 +158,13 @@ class RedisLink:
         return [_checked(reply) for reply in answers]
 
     async def _ask_lane(self, lane: Lane, commands: Sequence[Command]) -> list[Reply]:
-        replies = await lane.ask(commands)
+        return await self._followed(lane, commands, await lane.ask(commands))
+
+    async def _finish(self, lane: Lane, sent: Sent, _: object) -> Reply:
+        [reply] = await self._followed(lane, sent.commands, await lane.finish(sent))
+        return _checked(reply)
+
+    async def _followed(self, lane: Lane, commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
         for place, reply in enumerate(replies):
             if isinstance(reply, ResponseError):
                 replies[place] = await self._routes.follow(commands[place], reply, lane)

@@ -34,6 +34,9 @@ class Routes(Protocol):
     async def lane(self, key: str) -> Lane:
         """The lane to whoever holds the key."""
 
+    def lane_at_once(self, key: str) -> Lane | None:
+        """The same without asking anybody; None where that has to be."""
+
     async def lanes(self) -> Sequence[Lane]:
         """The lanes to every server that holds keys."""
 
@@ -54,6 +57,10 @@ class OneServer:
         self._lane = lane
 
     async def lane(self, key: str) -> Lane:
+        """The only one."""
+        return self._lane
+
+    def lane_at_once(self, key: str) -> Lane | None:
         """The only one."""
         return self._lane
 
@@ -89,13 +96,18 @@ class ClusterRoutes:
 
     async def lane(self, key: str) -> Lane:
         """The lane to the primary that is believed to hold the key."""
-        node = self._slots.find(key)
-        if node is None:
+        lane = self.lane_at_once(key)
+        if lane is None:
             await self._load()
-            node = self._slots.find(key)
-        if node is None:
+            lane = self.lane_at_once(key)
+        if lane is None:
             raise StoreUnavailable("redis", detail="a slot of the cluster is held by nobody")
-        return self._lane_to(node)
+        return lane
+
+    def lane_at_once(self, key: str) -> Lane | None:
+        """The same as far as the map is known."""
+        node = self._slots.find(key)
+        return None if node is None else self._lane_to(node)
 
     async def lanes(self) -> Sequence[Lane]:
         """The lanes to all primaries."""

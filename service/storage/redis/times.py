@@ -1,6 +1,7 @@
 """Instants and spans as Redis scripts count them: whole microseconds, exact up to the year 2255."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,6 +23,7 @@ def for_script(at: datetime) -> int:
     return min(max(to_micros(at), 0), _LARGEST)
 
 
+@lru_cache
 def span_for_script(span: timedelta) -> int:
     """Microseconds of a span, as above."""
     return min(max(span // _MICROSECOND, 0), _LARGEST)

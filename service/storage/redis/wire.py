@@ -81,9 +81,13 @@ class Wire(asyncio.Protocol):
             raise
 
     async def ask(self, commands: Iterable[Command]) -> list[Reply]:
-        """Send these one after the other with nothing between; their replies, in order.
+        """The replies to `send`, as they come. Raises `StoreUnavailable`, also when the wire breaks."""
+        return await self.send(commands)
 
-        A command's own error is a reply. Raises `StoreUnavailable` when the wire is broken or breaks.
+    def send(self, commands: Iterable[Command]) -> asyncio.Future[list[Reply]]:
+        """Send these one after the other with nothing between; there will be their replies, in order.
+
+        A command's own error is a reply. Raises `StoreUnavailable` when the wire is broken.
         """
         packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # it takes any length
         if self.broken is not None:
@@ -95,7 +99,7 @@ class Wire(asyncio.Protocol):
         self._unsent.append(asked)
         if self._watch is None:
             self._watch = self._loop.call_later(self._patience, self._look)
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Hang up; what was asked and not answered is `StoreUnavailable`."""

@@ -16,6 +16,7 @@ from service.web.watch import CALLER, Caller, person_calls
 
 FORM = b"application/x-www-form-urlencoded"
 _READ = "gatepost.form"
+_CHARGED = "gatepost.charged"
 
 
 def parse_body(scope: Scope, body: bytes) -> Form:
@@ -66,10 +67,15 @@ class SenderOf:
 
     def take(self, client: Client, *, now: datetime) -> bool:
         """Charge what is at hand; only who has proved to be the client gets here."""
-        return self._gate.throttle.oauth.take_from(self._scope, client, now=now)
+        if _CHARGED not in self._scope and self._gate.throttle.oauth.take_from(self._scope, client, now=now):
+            self._scope[_CHARGED] = True
+        return _CHARGED in self._scope
 
     async def charge(self, client: Client, *, now: datetime) -> None:
-        """Anybody can give the id of a public client: that has a budget for each network."""
+        """Anybody can give the id of a public client: that has a budget for each network. A request that was charged
+        before it came to wait is not charged again."""
+        if _CHARGED in self._scope:
+            return
         if client.confidential:
             await self._gate.throttle.oauth.charge_to(self._scope, client, now=now)
         else:

@@ -9,20 +9,28 @@ from starlette.types import Scope
 from service import clock
 from service.clients.authentication import Sender
 from service.clients.metadata import CLIENT_CREDENTIALS
+from service.pending import Pending
 from service.protocol.form import Form
+from service.sessions.refresh_token import PREFIX, SIZE
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
 from service.web.oauth.recurring import RecurringRequests
 from service.web.security import Gate
 
 _RECURS = CLIENT_CREDENTIALS.encode()
-"""What is in a form that may come again as it is: others have a code or a refresh token."""
+"""What is in a form that may come again as it is."""
+
+_REFRESH_TOKEN = b"refresh_token="
+_REFRESHES = _REFRESH_TOKEN + PREFIX.encode()
+"""What is in a form that may come again with another refresh token."""
 
 
 class Prepared(Protocol):
     """What answers one request now and whenever it comes again."""
 
-    def answer(self, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
+    def answer(
+        self, refresh_token: str, sender: Sender, *, now: datetime
+    ) -> Mapping[str, object] | Pending[Mapping[str, object]] | None:
         """The members of an answer; None when what it was prepared from may have changed. Raises a `Refusal`."""
 
 
@@ -33,7 +41,8 @@ class AnswersForms(Protocol):
         """The members of a successful answer. Raises a `Refusal`."""
 
     def prepare(self, form: Form, sender: Sender, *, now: datetime) -> Prepared | None:
-        """What needs no store to answer this request; None says: ask `answer`. Raises as that does."""
+        """What needs no store to answer this request, or one answer of one; None says: ask `answer`. Raises as that
+        does."""
 
 
 class FormEndpoint:
@@ -47,23 +56,40 @@ class FormEndpoint:
         self._render = JsonAnswers(secure=secure)
         self._recurring = RecurringRequests[Prepared]()
 
-    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
-        """The answer that waits for no store."""
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | Pending[Rendered] | None:
+        """The answer that waits for no store, or for one answer of one."""
+        if _REFRESHES in body:
+            same, refresh_token = _without_token(body)
+        elif _RECURS in body:
+            same, refresh_token = body, ""
+        else:
+            return None
         now = clock.now()
         sender = SenderOf(scope, self._gate)
-        digest = self._recurring.digest(scope, body) if _RECURS in body else None
+        digest = self._recurring.digest(scope, same)
         prepared = self._recurring.find(digest)
-        document = None if prepared is None else prepared.answer(sender, now=now)
+        document = None if prepared is None else prepared.answer(refresh_token, sender, now=now)
         if document is None:
-            prepared = self._room.prepare(parse_body(scope, body), sender, now=now)
-            document = None if prepared is None else prepared.answer(sender, now=now)
+            form = parse_body(scope, body)
+            if refresh_token and form.find("refresh_token") != refresh_token:
+                return None
+            prepared = self._room.prepare(form, sender, now=now)
+            document = None if prepared is None else prepared.answer(refresh_token, sender, now=now)
             if prepared is None or document is None:
                 return None
             self._recurring.keep(digest, prepared)
-        return self._render(document)
+        return document.then(self._render) if isinstance(document, Pending) else self._render(document)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200. Raises the refusals of `parse_body` and of the room."""
         return self._render(
             await self._room.answer(parse_body(scope, body), SenderOf(scope, self._gate), now=clock.now())
         )
+
+
+def _without_token(body: bytes) -> tuple[bytes, str]:
+    """All of a form but its refresh token, and that. Nothing but base64url is taken for one further on, which is the
+    same however a form is read: with another token in its place the form says the same of all else."""
+    start = body.index(_REFRESHES) + len(_REFRESH_TOKEN)
+    end = start + SIZE
+    return b"%d %b%b" % (start, body[:start], body[end:]), body[start:end].decode("ascii")
