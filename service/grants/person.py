@@ -1,7 +1,6 @@
 """What a grant of a person gives to a client, whichever way it came about."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -67,7 +66,7 @@ class PersonTokens:
         draft = self.draft(family, wanted)
         issued = self.refresh_access(draft, family, successor, now=now)
         id_token = await self._told_again(family, wanted.client, issued.access, draft.scopes, now)
-        return issued if id_token is None else replace(issued, id_token=id_token)
+        return issued if id_token is None else issued._replace(id_token=id_token)
 
     def refresh_access(self, draft: AccessTokenDraft, family: Family, successor: str, *, now: datetime) -> Issued:
         """The same without an id_token."""

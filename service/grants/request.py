@@ -1,9 +1,9 @@
 """What a grant gets to see of a token request, and what it gives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service.clients.client import Client
@@ -28,14 +28,16 @@ class TokenRequest:
         return asked_scopes(self.form)
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(NamedTuple):
     """What a grant leads to (RFC 6749 §5.1). `person` is whose grant it was; None: the client's own."""
 
     access: IssuedToken
     person: str | None = None
-    refresh_token: str | None = field(default=None, repr=False)
-    id_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = None
+    id_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Issued(access={self.access!r}, person={self.person!r})"
 
     def document(self) -> Mapping[str, object]:
         """The members of the answer."""

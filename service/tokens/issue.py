@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic_core import to_json
 
@@ -20,14 +20,16 @@ class Signer(Protocol):
         `StoreUnavailable` when none has been read yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
+class IssuedToken(NamedTuple):
     """A new access token and what its holder is told about it."""
 
-    token: str = field(repr=False)
+    token: str
     jti: str
     scopes: frozenset[str]
     expires_in: timedelta
+
+    def __repr__(self) -> str:
+        return f"IssuedToken(jti={self.jti!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Rendered(NamedTuple):
-    """A 200 that can be sent again and again. `fields` are its own; `head` is all that go over the wire, as they do,
-    but for the request id."""
+    """A 200 that can be sent again and again. `fields` are its own but for the length; `head` is all that go over the
+    wire, as they do, but for the request id."""
 
     fields: Sequence[Field]
     body: bytes
@@ -75,9 +75,7 @@ class Rendering:
 
     def __call__(self, body: bytes) -> Rendered:
         """A 200 with every field that it carries."""
-        size = b"%d" % len(body)
-        fields = ((b"content-length", size), *self._fields)
-        return Rendered(fields, body, b"content-length: %b\r\n%b" % (size, self._head))
+        return Rendered(self._fields, body, b"content-length: %d\r\n%b" % (len(body), self._head))
 
 
 class Edge:
@@ -159,7 +157,8 @@ class Edge:
                 heads = ("HEAD",) if "GET" in hot.methods else ()
                 raise MethodNotAllowed(", ".join(sorted((*hot.methods, *heads))))
             answer = await hot.answer(scope, await _whole_body(scope, receive))
-            await send({"type": "http.response.start", "status": 200, "headers": answer.fields})
+            fields = ((b"content-length", b"%d" % len(answer.body)), *answer.fields)
+            await send({"type": "http.response.start", "status": 200, "headers": fields})
             await send({"type": "http.response.body", "body": answer.body})
         except Exception as error:
             last = _last_answer(scope, error)
