@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -27,20 +27,29 @@ class Pending(Generic[T]):
         """This with one more step, which is `make` of what there is by then. Where that may give None or take waiting,
         `otherwise` does the same in its time."""
         self._steps.append((make, otherwise))
-        return cast("Pending[U]", self)
+        more: Any = self
+        pending: Pending[U] = more
+        return pending
 
     def at_once(self) -> T | None:
         """The outcome, when no step takes waiting."""
-        for make, _ in self._steps:
-            value = make(self._value)
-            if value is None:
-                return None
-            self._value = value
-            self._done += 1
-        return cast("T", self._value)
+        value, done = self._value, 0
+        try:
+            for make, _ in self._steps:
+                made = make(value)
+                if made is None:
+                    return None
+                value = made
+                done += 1
+        finally:
+            self._value, self._done = value, done
+        outcome: T = value
+        return outcome
 
     async def in_time(self) -> T:
         """The outcome, whatever it takes. Raises a `Refusal`."""
+        value = self._value
         for make, otherwise in self._steps[self._done :]:
-            self._value = make(self._value) if otherwise is None else await otherwise(self._value)
-        return cast("T", self._value)
+            value = make(value) if otherwise is None else await otherwise(value)
+        outcome: T = value
+        return outcome

@@ -36,7 +36,8 @@ class SignedText:
     def issue(self, body: bytes) -> str:
         """The one text form of this body under the present key."""
         signed = self._signing.id + body
-        return self._prefix + encode_segment(signed + self._mac(self._signing.secret, signed)).decode()
+        mac = hmac.digest(self._signing.secret, self._marked + signed, sha256)
+        return self._prefix + encode_segment(signed + mac).decode()
 
     def read(self, text: str) -> bytes:
         """The body. Raises `ValueError` that says why, for anything that we did not make."""
@@ -48,12 +49,9 @@ class SignedText:
             raise ValueError("is not base64url in its one form") from None
         signed, mac = raw[:-_MAC], raw[-_MAC:]
         secret = self._keys.get(signed[:_ID])
-        if secret is None or not hmac.compare_digest(mac, self._mac(secret, signed)):
+        if secret is None or not hmac.compare_digest(mac, hmac.digest(secret, self._marked + signed, sha256)):
             raise ValueError("has a wrong MAC")
         return signed[_ID:]
-
-    def _mac(self, secret: bytes, signed: bytes) -> bytes:
-        return hmac.digest(secret, self._marked + signed, sha256)
 
 
 def text_size(prefix: str, size: int) -> int:

@@ -75,7 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._direct is not None:  # the rest of its body is still to come
             self._direct = None
-            self._start_asgi_task(self._take_over(_scope(self), self._body), self.app)
+            self._start_asgi_task(self._take_over(self.scope, self._body), self.app)
         is_whole = self.waiting_since is None
         if not self._moved:
             self._head += self._chunk
@@ -123,7 +123,8 @@ class HttpProtocol(HttpToolsProtocol):
         if edge is None:
             super().on_message_complete()
             return
-        scope, body = _scope(self), self._body
+        scope: Any = self.scope
+        body = self._body
         answer = edge.at_hand(scope, body)
         if isinstance(answer, bytes):
             self._write(answer)
@@ -136,7 +137,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle = cast("Any", place)
             answer.add_done_callback(partial(self._go_on, edge, scope, body, place))
 
-    def _go_on(self, edge: Edge, scope: dict[str, Any], body: bytes, place: "_Asked", _: object) -> None:
+    def _go_on(self, edge: Edge, scope: Any, body: bytes, place: "_Asked", _: object) -> None:
         """A store has answered."""
         whole = edge.asked(scope)
         if whole is None:
@@ -161,7 +162,7 @@ class HttpProtocol(HttpToolsProtocol):
         if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.should_upgrade():
             return None
         raw_path, _, query = self.url.partition(b"?")
-        scope = _scope(self)
+        scope: Any = self.scope
         scope["method"] = parser.get_method().decode("ascii")
         scope["path"] = raw_path.decode("latin-1")
         scope["raw_path"] = raw_path
@@ -174,10 +175,10 @@ class HttpProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
-    def _take_over(self, scope: dict[str, Any], body: bytes) -> RequestResponseCycle:
+    def _take_over(self, scope: Any, body: bytes) -> RequestResponseCycle:
         """Have uvicorn take over a request that was to be direct, with as much of its body as has come."""
         cycle = RequestResponseCycle(
-            scope=cast("Any", scope),
+            scope=scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -194,7 +195,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle = cycle
         return cycle
 
-    def _answer_in_task(self, edge: Edge, scope: dict[str, Any], body: bytes, place: "_Asked | None" = None) -> None:
+    def _answer_in_task(self, edge: Edge, scope: Any, body: bytes, place: "_Asked | None" = None) -> None:
         cycle = self._take_over(scope, body)
         cycle.more_body = False
         if place is not None:
@@ -204,7 +205,7 @@ class HttpProtocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     async def _answer_later(self, edge: Edge, cycle: RequestResponseCycle) -> None:
-        whole = await edge.later(_scope(cycle), bytes(cycle.body))
+        whole = await edge.later(cast("Any", cycle.scope), bytes(cycle.body))
         if whole is None:
             super()._start_asgi_task(cycle, cast("Any", edge))
         elif not self.transport.is_closing():
@@ -253,10 +254,6 @@ class _Asked:
     keep_alive = True
     disconnected = False
     message_event = asyncio.Event()
-
-
-def _scope(of: HttpProtocol | RequestResponseCycle) -> dict[str, Any]:
-    return cast("dict[str, Any]", of.scope)
 
 
 async def drop_slow() -> None:

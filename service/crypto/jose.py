@@ -85,18 +85,15 @@ class JoseSigner:
 
     def sign(self, claims: Mapping[str, object], *, typ: str) -> str:
         """A compact JWS over the claims (RFC 7515 §7.1), `typ` in its header (RFC 8725 §3.11)."""
-        return self._sign_json(to_json(claims), typ)
+        return self.sign_text(to_json(claims).decode(), typ=typ)
 
     def sign_text(self, claims: str, *, typ: str) -> str:
         """The same over claims that are JSON already."""
-        return self._sign_json(claims.encode(), typ)
-
-    def _sign_json(self, claims: bytes, typ: str) -> str:
         header = self._headers.get(typ)
         if header is None:
             known = {"alg": self._algorithm, "kid": self._kid, "typ": typ}
             header = self._headers[typ] = encode_segment(to_json(known)) + b"."
-        signed = header + encode_segment(claims)
+        signed = header + encode_segment(claims.encode())
         return (signed + b"." + encode_segment(self._sign(signed))).decode()
 
 

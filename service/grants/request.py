@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
@@ -10,6 +11,8 @@ from service.clients.client import Client
 from service.protocol.errors import InvalidScope
 from service.protocol.form import Form
 from service.tokens.issue import IssuedToken
+
+_told_scope = lru_cache(1_000)(format_scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Issued(NamedTuple):
             "access_token": self.access.token,
             "token_type": "Bearer",
             "expires_in": int(self.access.expires_in.total_seconds()),
-            "scope": format_scope(self.access.scopes),
+            "scope": _told_scope(self.access.scopes),
         }
         if self.refresh_token is not None:
             shown["refresh_token"] = self.refresh_token
