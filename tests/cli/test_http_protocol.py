@@ -406,6 +406,21 @@ async def test_a_form_that_comes_whole_is_answered_at_once_and_any_other_in_its_
     ]
 
 
+async def test_what_comes_behind_what_waits_keeps_its_turn(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for first in WAITING:
+        answer = await answer_to(port, posted(first) + posted(b"wait") + HOT, PLAIN)
+        assert bodies_of(answer) == [WAITING[first], b"hot later wait", b"hot", b"0"], first
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(posted(b"ask") + HOT[:9])
+    await reader.readuntil(WAITING[b"ask"])
+    [connection] = HttpProtocol.alive
+    monkeypatch.setattr(connection, "timeout_keep_alive", 0)
+    await drop_slow()  # a request that is coming is not idleness
+    writer.write(HOT[9:])
+    assert (await reader.readuntil(b"\r\n\r\nhot")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("waiting", "refused_too"), [*zip(WAITING, (b"refused", b"refused", b"ask, refused"), strict=True)]
 )

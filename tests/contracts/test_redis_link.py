@@ -366,6 +366,27 @@ async def test_cancelled_calls_leave_no_answer_for_others(own_valkey: ValkeyServ
         assert len([one for one in client.client_list() if one["name"] == "gatepost"]) == 1
 
 
+async def test_who_cannot_wait_is_told_what_became_of_the_question(own_valkey: ValkeyServer, link: RedisLink) -> None:
+    assert link.post("a", ("SET", "a", 1)) is None, "nobody has connected yet"
+    await link.ping()
+    kept, wrong = link.post("a", ("SET", "a", 1)), link.post("a", ("HGET", "a", "b"))
+    assert kept is not None
+    assert wrong is not None
+    await asyncio.wait([kept.future, wrong.future])
+    assert (kept.at_once(), wrong.at_once()) == (b"OK", None)
+    with pytest.raises(StoreUnavailable, match="redis"):
+        await wrong.in_time()
+    own_valkey.freeze()
+    lost = link.post("a", ("GET", "a"))
+    assert lost is not None
+    await asyncio.wait([lost.future], timeout=REFUSED_WITHIN)
+    with pytest.raises(StoreUnavailable):
+        lost.at_once()
+    with pytest.raises(StoreUnavailable):
+        await lost.in_time()
+    assert link.post("a", ("GET", "a")) is None
+
+
 async def test_a_name_without_a_utf8_form_is_refused(link: RedisLink) -> None:
     await refusal_takes(lambda: RedisRefreshFamilies(link).close("u", "\ud800", until=datetime.now(UTC)))
     await link.ping()
@@ -461,6 +482,7 @@ async def test_after_an_outage_nobody_is_let_through_before_on_return_has_ended(
     while time.monotonic() < until:
         await refusal_takes(link.ping)
         await refusal_takes(lambda: link.ask("drained", ("GET", "drained")))
+        assert link.post("drained", ("GET", "drained")) is None
         await asyncio.sleep(0.01)
     assert recorder.ran == ran
     recorder.gate.set()
