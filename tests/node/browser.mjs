@@ -8,10 +8,11 @@ export function openBrowser(executablePath) {
   return chromium.launch({ executablePath, args: [...quiet, ...alone, ...root] });
 }
 
-/** A browser that knows nothing yet, and waits two minutes for what a busy machine is slow to show. */
+/** A browser that knows nothing yet, and waits for what a busy machine is slow to show; not as long as the test does,
+ * or nobody would learn what was waited for. */
 export async function openContext(browser, options) {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(120_000);
+  context.setDefaultTimeout(75_000);
   return context;
 }
 

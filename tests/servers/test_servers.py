@@ -210,10 +210,11 @@ def test_a_server_that_cannot_start_shows_its_log(server_folder: Path, valkey_se
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_server_outlives_a_killed_test_run(ending: signal.Signals) -> None:
     program = """
-import time
+import signal, time
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import fast_folder
 from tests.servers.valkey import ValkeyServer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background ignores it, and so would this
 folder = fast_folder()
 servers = [ValkeyServer(folder / "v"), ValkeyServer(folder / "frozen"), PostgresServer(folder / "p")]
 for server in servers:
