@@ -28,16 +28,14 @@ class SignedText:
 
     def __init__(self, prefix: str, size: int, keys: Sequence[MacKey]) -> None:
         self._prefix = prefix
-        self._marked = prefix.encode()
         self._text_size = text_size(prefix, size)
-        self._signing = keys[0]
-        self._keys = {key.id: key.secret for key in keys}
+        self._signing = keys[0].id
+        self._begun = {key.id: hmac.new(key.secret, prefix.encode(), sha256) for key in keys}
 
     def issue(self, body: bytes) -> str:
         """The one text form of this body under the present key."""
-        signed = self._signing.id + body
-        mac = hmac.digest(self._signing.secret, self._marked + signed, sha256)
-        return self._prefix + encode_segment(signed + mac).decode()
+        signed = self._signing + body
+        return self._prefix + encode_segment(signed + _mac(self._begun[self._signing], signed)).decode()
 
     def read(self, text: str) -> bytes:
         """The body. Raises `ValueError` that says why, for anything that we did not make."""
@@ -48,10 +46,17 @@ class SignedText:
         except ValueError:
             raise ValueError("is not base64url in its one form") from None
         signed, mac = raw[:-_MAC], raw[-_MAC:]
-        secret = self._keys.get(signed[:_ID])
-        if secret is None or not hmac.compare_digest(mac, hmac.digest(secret, self._marked + signed, sha256)):
+        begun = self._begun.get(signed[:_ID])
+        if begun is None or not hmac.compare_digest(mac, _mac(begun, signed)):
             raise ValueError("has a wrong MAC")
         return signed[_ID:]
+
+
+def _mac(begun: hmac.HMAC, signed: bytes) -> bytes:
+    """To go on from the key and the prefix costs half of what the whole does."""
+    mac = begun.copy()
+    mac.update(signed)
+    return mac.digest()
 
 
 def text_size(prefix: str, size: int) -> int:

@@ -5,6 +5,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import uvicorn
@@ -439,17 +440,35 @@ async def test_what_waits_is_answered_in_its_turn_and_refused_with_the_same_id(
     assert after.endswith(b"hot")
 
 
+class Spied:
+    """A transport that notes what is written to it."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self.wrote: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.wrote.append(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 @pytest.mark.parametrize("waiting", WAITING)
 async def test_a_caller_who_hangs_up_while_an_answer_waits_disturbs_nobody(
-    port: int, told: Told, waiting: bytes
+    port: int, told: Told, waiting: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(posted(waiting))
     await asyncio.sleep(WAIT / 5)
+    [connection] = HttpProtocol.alive
+    spied = Spied(connection.transport)
+    monkeypatch.setattr(connection, "transport", spied)
     writer.close()
     assert await reader.read() == b""
     await asyncio.sleep(3 * WAIT)
     assert told == [("POST", "/hot", 200)]
+    assert spied.wrote == []  # uvloop raises where nothing can be written any more
     assert bodies_of(await answer_to(port, posted(waiting))) == [WAITING[waiting]]
 
 
