@@ -32,7 +32,7 @@ class ClientCredentialsGrant:
         return self._issuer.draft(
             subject=client.id,
             client_id=client.id,
-            scopes=narrowed(client.scopes - OPENID.keys(), request.scopes),
+            scopes=narrowed(client.scopes.difference(OPENID), request.scopes),
             client_epoch=client.epoch,
             audience=self._resources.of_client(client, request.resources),
             life=client.metadata.access_life,

@@ -94,7 +94,7 @@ class AccessTokenIssuer:
         asked = sorted(userinfo)
         if asked:
             claims["userinfo_claims"] = asked
-        return AccessTokenDraft(to_json(claims)[:-1].decode(), scopes, self._life if life is None else life)
+        return AccessTokenDraft(to_json(claims)[:-1].decode(), frozenset(scopes), self._life if life is None else life)
 
     def issue(self, draft: AccessTokenDraft, *, now: datetime, not_after: datetime | None = None) -> IssuedToken:
         """A new token, which never outlives `not_after`, the end of its session. Raises `StoreUnavailable` before a
