@@ -199,7 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self._take_over(scope, body)
         cycle.more_body = False
         if place is not None:
-            cycle.keep_alive, cycle.disconnected = place.keep_alive, place.disconnected
+            cycle.keep_alive = place.keep_alive
         task = self.loop.create_task(self._answer_later(edge, cycle))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -252,7 +252,6 @@ class _Asked:
 
     response_complete = False
     keep_alive = True
-    disconnected = False
     message_event = asyncio.Event()
 
 

@@ -1,5 +1,6 @@
 """`/oauth2/token` and `/oauth2/device_authorization`: a form in, a document out (RFC 6749 §3.2, RFC 8628 §3.1)."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
@@ -20,9 +21,9 @@ from service.web.security import Gate
 _RECURS = CLIENT_CREDENTIALS.encode()
 """What is in a form that may come again as it is."""
 
-_REFRESH_TOKEN = b"refresh_token="
-_REFRESHES = _REFRESH_TOKEN + PREFIX.encode()
-"""What is in a form that may come again with another refresh token."""
+_REFRESH_TOKEN = re.compile(rb"refresh_token=(%b[A-Za-z0-9_-]{%d})(?![^&])" % (PREFIX.encode(), SIZE - len(PREFIX)))
+"""What is in a form that may come again with another refresh token. However a form is read, such a text is the same:
+with another in its place the form says the same of all else."""
 
 
 class Prepared(Protocol):
@@ -58,11 +59,12 @@ class FormEndpoint:
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | Pending[Rendered] | None:
         """The answer that waits for no store, or for one answer of one."""
-        if _REFRESHES in body:
-            same, refresh_token = _without_token(body)
-        elif _RECURS in body:
-            same, refresh_token = body, ""
-        else:
+        same, refresh_token = body, ""
+        found = _REFRESH_TOKEN.search(body)
+        if found is not None:
+            start, end = found.span(1)
+            same, refresh_token = b"%d %b%b" % (start, body[:start], body[end:]), found[1].decode()
+        elif _RECURS not in body:
             return None
         now = clock.now()
         sender = SenderOf(scope, self._gate)
@@ -85,11 +87,3 @@ class FormEndpoint:
         return self._render(
             await self._room.answer(parse_body(scope, body), SenderOf(scope, self._gate), now=clock.now())
         )
-
-
-def _without_token(body: bytes) -> tuple[bytes, str]:
-    """All of a form but its refresh token, and that. Nothing but base64url is taken for one further on, which is the
-    same however a form is read: with another token in its place the form says the same of all else."""
-    start = body.index(_REFRESHES) + len(_REFRESH_TOKEN)
-    end = start + SIZE
-    return b"%d %b%b" % (start, body[:start], body[end:]), body[start:end].decode("ascii")

@@ -12,7 +12,7 @@ from service import clock
 from service.accounts.account import User
 from service.clients.registry import ClientChange
 from tests.servers.valkey import ValkeyServer
-from tests.web.oauth.asking import FORM, TOKEN, App, assert_oauth_error, given, register
+from tests.web.oauth.asking import FORM, PEOPLE, SERVICE, TOKEN, App, assert_oauth_error, given, register
 from tests.web.oauth.browsing import Surfer, surfing
 from tests.web.running import Web
 
@@ -160,6 +160,18 @@ async def test_a_form_is_read_as_it_is_written(app: App, browser: Surfer) -> Non
         escaped = given(await posted(app, written.format("%67" + token[1:])))
         token = given(await posted(app, written.format(escaped["refresh_token"])))["refresh_token"]
     given(await app.refresh(other))
+
+
+@pytest.mark.spec("CL-03")
+async def test_what_stands_where_a_token_was_is_read_too(web: Web) -> None:
+    app = await register(web, "Robot", "orders:read", "orders:write", grants=PEOPLE | SERVICE)
+    form = "grant_type=client_credentials&refresh_token=gp_rt_"
+    for _ in range(2):
+        assert given(await posted(app, form + "A" * 96))["scope"] == "orders:read orders:write"
+    within = "AAAA&scope=orders:read&x="
+    assert given(await posted(app, form + within + "A" * (96 - len(within))))["scope"] == "orders:read"
+    second = "AAAA&client_secret=" + app.secret
+    assert_oauth_error(await posted(app, form + second + "A" * (96 - len(second))), 400, "invalid_request")
 
 
 async def test_a_request_is_charged_once_whichever_way_it_takes(app: App, browser: Surfer) -> None:
