@@ -21,7 +21,7 @@ from service.web.security import Gate
 _RECURS = CLIENT_CREDENTIALS.encode()
 """What is in a form that may come again as it is."""
 
-_REFRESH_TOKEN = re.compile(rb"refresh_token=(%b[A-Za-z0-9_-]{%d})(?![^&])" % (PREFIX.encode(), SIZE - len(PREFIX)))
+_REFRESH_TOKEN = re.compile(rb"refresh_token=(%b[A-Za-z0-9_-]{%d})" % (PREFIX.encode(), SIZE - len(PREFIX)))
 """What is in a form that may come again with another refresh token. However a form is read, such a text is the same:
 with another in its place the form says the same of all else."""
 

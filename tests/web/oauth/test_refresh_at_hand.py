@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx2
 import pytest
 
 from service import clock
 from service.accounts.account import User
 from service.clients.registry import ClientChange
+from service.identifiers import new_id
+from service.sessions.refresh_token import RefreshToken
 from tests.servers.valkey import ValkeyServer
 from tests.web.oauth.asking import FORM, PEOPLE, SERVICE, TOKEN, App, assert_oauth_error, given, register
 from tests.web.oauth.browsing import Surfer, surfing
-from tests.web.running import Web
+from tests.web.running import Web, running_web
 
 pytestmark = pytest.mark.anyio
 RATE = 1_000
@@ -44,6 +47,11 @@ async def granted(app: App, browser: Surfer, scope: str = "orders:read orders:wr
     """A refresh token."""
     text: str = (await app.tokens(browser, scope=scope))["refresh_token"]
     return text
+
+
+def left_of(answer: httpx2.Response) -> int:
+    """How many permits there are after this request."""
+    return int(answer.headers["ratelimit"].partition("r=")[2].partition(";")[0])
 
 
 class Asked:
@@ -180,7 +188,7 @@ async def test_a_request_is_charged_once_whichever_way_it_takes(app: App, browse
     for _ in range(4):
         answers = await app.refresh(plain), await app.refresh(personal), await app.refresh("gp_rt_" + "A" * 96)
         plain, personal = (given(answer)["refresh_token"] for answer in answers[:2])
-        left += [int(answer.headers["ratelimit"].partition("r=")[2].partition(";")[0]) for answer in answers]
+        left += map(left_of, answers)
     assert left == [*range(left[0], left[0] - len(left), -1)]
 
 
@@ -193,3 +201,16 @@ async def test_an_engine_that_has_forgotten_its_scripts_spends_the_token_once(
     asked = Asked(app, refresh_token=token)
     assert await asked.is_answered_at_once() is False
     assert_oauth_error(await app.refresh(token), 400, "invalid_grant")  # the successor was told
+
+
+async def test_a_request_is_charged_once_while_the_engine_is_away(sqlite_url: str, own_valkey: ValkeyServer) -> None:
+    async with running_web(sqlite_url, own_valkey.url, LIMITS__OAUTH_RATE=f"{RATE}/h") as web:
+        app = await register(web, "Shop", "orders:read")
+        token = web.rooms.pairs._mint.issue(RefreshToken(new_id(), new_id(), 0))
+        assert_oauth_error(await app.refresh(token), 400, "invalid_grant")
+        own_valkey.freeze()
+        answers = [await app.refresh(token) for _ in range(4)]
+        own_valkey.resume()
+        assert {answer.status_code for answer in answers} == {503}
+        left = [left_of(answer) for answer in answers]
+        assert left == [*range(left[0], left[0] - len(left), -1)]
