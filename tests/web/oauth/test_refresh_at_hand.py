@@ -11,6 +11,7 @@ import pytest
 
 from service import clock
 from service.accounts.account import User
+from service.accounts.change import UserChange
 from service.clients.registry import ClientChange
 from service.identifiers import new_id
 from service.sessions.refresh_token import RefreshToken
@@ -133,6 +134,19 @@ async def test_what_a_client_may_no_longer_is_in_no_token_from_then_on(app: App,
         token = answer["refresh_token"]
     await app.web.rooms.clients.change(app.client.id, ClientChange(disabled=True), now=clock.now())
     assert_oauth_error(await app.refresh(token), 401, "invalid_client")
+
+
+@pytest.mark.spec("SEC-05")
+async def test_what_a_person_may_no_longer_is_in_no_token_from_then_on(web: Web, app: App) -> None:
+    eve = await web.add_user("eve", roles=("clerk",))
+    async with surfing(web) as surfer:
+        token = await granted(app, await surfer.signed_in("eve"))
+    for _ in range(2):
+        token = given(await app.refresh(token))["refresh_token"]
+    await web.rooms.directory.change(eve.id, UserChange(roles=[], scopes=["orders:read"]), now=clock.now())
+    answer = given(await app.refresh(token))
+    assert answer["scope"] == "orders:read"
+    assert await app.is_active(answer["access_token"])
 
 
 async def test_a_token_in_another_place_than_its_own_is_none(app: App, browser: Surfer) -> None:
