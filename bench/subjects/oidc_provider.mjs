@@ -2,8 +2,9 @@
 // tokens, rotation, introspection of opaque tokens (it introspects no JWT), codes with PKCE, userinfo.
 //
 // BENCH_PORT, BENCH_CLIENT, BENCH_SECRET; BENCH_REDIS is the address of a store, without it everything is in a Map (its
-// own memory adapter forgets past 1,000 entries, and then answers quickly). GET /minted gives tokens and codes as
-// after so many sign-ins, made by its own models.
+// own memory adapter forgets past 1,000 entries, and then answers quickly). Over a store it asks what the adapter in its
+// repository asks (example/adapters/redis.js): the same commands in the same order by the same client. GET /minted gives
+// tokens and codes as after so many sign-ins, made by its own models.
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -56,24 +57,33 @@ class Memory {
   }
 }
 
-const adapter = store ? await redisAdapter(new (await import(resolve("ioredis"))).default(store, { enableAutoPipelining: true })) : Memory;
+const SPENT = new Set(["AuthorizationCode", "RefreshToken", "DeviceCode"]);
+const adapter = store ? await redisAdapter(await import(resolve("ioredis"))) : Memory;
 
-async function redisAdapter(redis) {
+async function redisAdapter({ default: Redis }) {
+  const redis = new Redis(store, { keyPrefix: "oidc:" });
   return class {
     constructor(model) {
       this.model = model;
     }
 
     async upsert(name, payload, life) {
-      const together = redis.multi().hset(this.key(name), "payload", JSON.stringify(payload));
-      if (life) together.expire(this.key(name), life);
-      if (payload.grantId) together.rpush(`grant:${payload.grantId}`, this.key(name)).expire(`grant:${payload.grantId}`, 24 * HOUR);
+      const [key, text, together] = [this.key(name), JSON.stringify(payload), redis.multi()];
+      if (SPENT.has(this.model)) together.hmset(key, { payload: text });
+      else together.set(key, text);
+      if (life) together.expire(key, life);
+      if (payload.grantId) {
+        const grant = `grant:${payload.grantId}`;
+        together.rpush(grant, key);
+        if (life > (await redis.ttl(grant))) together.expire(grant, life);
+      }
       await together.exec();
     }
 
     async find(name) {
-      const { payload, consumed } = await redis.hgetall(this.key(name));
-      return payload && { ...JSON.parse(payload), ...(consumed && { consumed }) };
+      if (!SPENT.has(this.model)) return JSON.parse((await redis.get(this.key(name))) ?? "null") ?? undefined;
+      const { payload, ...more } = await redis.hgetall(this.key(name));
+      return payload && { ...more, ...JSON.parse(payload) };
     }
 
     async consume(name) {
@@ -89,7 +99,7 @@ async function redisAdapter(redis) {
     }
 
     key(name) {
-      return `peer:${this.model}:${name}`;
+      return `${this.model}:${name}`;
     }
   };
 }
