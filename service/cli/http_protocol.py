@@ -4,12 +4,12 @@ does not have, and answers that are at hand, sent at once."""
 import asyncio
 import time
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 import service.cli.lean  # noqa: F401 - workers load this module first of all
-from service.web.edge import Edge
+from service.web.edge import ALIKE, Alike, Edge
 
 LONGEST_HEAD = 32 * 1024
 """Bytes of request line and fields that may have come without the end of them."""
@@ -20,21 +20,27 @@ SLOWEST_REQUEST = 30.0
 too, of which no part is read."""
 
 SWEEP_EVERY = 5
+_VERSIONS = ("1.1", "1.0")
 _OK = b"HTTP/1.1 200 OK\r\n"
 _CLOSE = b"connection: close\r\n"
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _REFUSAL = b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\ncache-control: no-store\r\n\r\n"
 
 
-class _TooLarge(Exception):
+class _Refused(Exception):
     """Ends the parsing of a request."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. `waiting_since` is when the request began that is not whole yet, None when there is none;
-    `idle_since` when a request was answered at once, None after any other; `stalled_since` when it was first seen that
-    what was sent is not read. Trailer fields of a chunked body are passed over (RFC 9110 §6.5.1): what stands there
-    came past every proxy that looks at a head."""
+    """One connection. A request that comes whole behind another with the same head, byte for byte, is not read anew:
+    the parser would say the same.
+
+    `waiting_since` is when the request began that is not whole yet, None when there is none; `idle_since` when a
+    request was answered at once, None after any other; `stalled_since` when it was first seen that what was sent is not
+    read.
+    Trailer fields of a chunked body are passed over (RFC 9110 §6.5.1): what stands there came past every proxy that
+    looks at a head.
+    """
 
     alive: ClassVar[set["HttpProtocol"]] = set()
     fields: ClassVar[list[tuple[bytes, bytes]]] = []
@@ -54,6 +60,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._edge = self.app if isinstance(self.app, Edge) and not self.root_path else None
         self._direct: Edge | None = None
         self._body = b""
+        self._is_between = True
+        self._known: _Known | None = None
+        self._learning: Any = None
 
     def connection_made(self, transport: Any) -> None:
         self.alive.add(self)
@@ -69,10 +78,21 @@ class HttpProtocol(HttpToolsProtocol):
         """Count what comes of a head, or of trailers, that goes on: fields are told by the parser only when they are
         whole."""
         idle_since, self.idle_since = self.idle_since, None
+        known = self._known
+        if known is not None:
+            if len(data) == known.size and data.startswith(known.head) and self._is_free and not self.flow.write_paused:
+                self._unset_keepalive_if_required()
+                self._answer(known.edge, known.scope.copy(), data[len(known.head) :])
+                return
+            self._known = None
         self._moved = False
         self._chunk = len(data)
         self._seen += self._chunk
+        self._learning = None
+        was_between = self._is_between
         super().data_received(data)
+        if was_between and self._is_between and self._learning is not None:
+            self._learn(data, *self._learning)
         if self._direct is not None:  # the rest of its body is still to come
             self._direct = None
             self._start_asgi_task(self._take_over(self.scope, self._body), self.app)
@@ -87,6 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.waiting_since = time.monotonic()
         self.idle_since = None
+        self._is_between = False
         self._moved = self._in_head = True
         self._head = 0
         self._seen = self._chunk
@@ -98,7 +119,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._head = 0
         if len(self.headers) > MOST_FIELDS or (self._seen > LONGEST_HEAD and self._size() > LONGEST_HEAD):
             self._too_large = True
-            raise _TooLarge
+            raise _Refused
+        if self.parser.get_http_version() not in _VERSIONS:  # the parser takes 0.9, whose answers have no head
+            raise _Refused
         self._direct = self._find_direct()
         self._body = b""
         if self._direct is None:
@@ -115,16 +138,26 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
+        self._is_between = True
         self._moved = True
         if len(self.headers) > MOST_FIELDS:
             self._too_large = True
-            raise _TooLarge
+            raise _Refused
         edge, self._direct = self._direct, None
         if edge is None:
             super().on_message_complete()
             return
-        scope: Any = self.scope
-        body = self._body
+        self._learning = edge, self.scope.copy()
+        self._answer(edge, self.scope, self._body)
+
+    def _learn(self, data: bytes, edge: Edge, scope: Any) -> None:
+        """Keep the head of a request that came whole and alone."""
+        size = data.find(b"\r\n\r\n") + 4
+        if len(data) == size + len(self._body):
+            scope[ALIKE] = Alike()
+            self._known = _Known(data[:size], len(data), edge, scope)
+
+    def _answer(self, edge: Edge, scope: Any, body: bytes) -> None:
         answer = edge.at_hand(scope, body)
         if isinstance(answer, bytes):
             self._write(answer)
@@ -177,6 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _take_over(self, scope: Any, body: bytes) -> RequestResponseCycle:
         """Have uvicorn take over a request that was to be direct, with as much of its body as has come."""
+        scope["headers"], scope["state"] = [*scope["headers"]], self.app_state.copy()  # another may have the same head
         cycle = RequestResponseCycle(
             scope=scope,
             transport=self.transport,
@@ -245,6 +279,16 @@ class HttpProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self.stalled_since = None
         super().resume_writing()
+
+
+class _Known(NamedTuple):
+    """A head after which a connection was answered directly, with what is known of any request that has it, and the
+    bytes of the whole. At the same place the parser makes the same of the same bytes."""
+
+    head: bytes
+    size: int
+    edge: Edge
+    scope: Any
 
 
 class _Asked:

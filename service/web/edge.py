@@ -35,9 +35,22 @@ _OUTGOING = "gatepost.outgoing"
 _FAILED = "gatepost.failed"
 _BEGAN = "gatepost.began"
 _PENDING = "gatepost.pending"
+ALIKE = "gatepost.alike"
+"""In the scope of a request whose head came before on its connection: an `Alike`."""
+
 _ALLOWED_IN_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST_ID = 64
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Alike:
+    """What the requests of one connection have in common that came one after the other with the same head. The endpoint
+    that they go to may keep here what it made of the last of them."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: Any = None
 
 
 class Rendered(NamedTuple):

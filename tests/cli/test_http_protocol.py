@@ -2,6 +2,7 @@
 server, a small application."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.cli import http_protocol
 from service.cli.http_protocol import LONGEST_HEAD, MOST_FIELDS, HttpProtocol, drop_slow
 from service.pending import Pending
 from service.protocol.errors import InvalidToken
-from service.web.edge import Edge, Rendered, Rendering
+from service.web.edge import ALIKE, Alike, Edge, Rendered, Rendering
 
 pytestmark = pytest.mark.anyio
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -85,14 +87,20 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Told(list[tuple[str, str, int]]):
-    """What a watch was told; `names` are those of the fields of each request."""
+    """What a watch was told; `names` are those of the fields of each request, `alike` what it had in common with the
+    one before. Each scope is marked, and `marked` says which were before."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[list[bytes]] = []
+        self.alike: list[Alike | None] = []
+        self.marked: list[bool] = []
 
     def answered(self, scope: Scope, method: str, route: str, status: int, began: float) -> None:
         self.names.append([name for name, _ in scope["headers"]])
+        self.alike.append(scope.get(ALIKE))
+        self.marked.append("mark" in scope)
+        scope["mark"] = True
         self.append((method, route, status))
 
 
@@ -387,7 +395,7 @@ async def test_a_connection_that_is_answered_at_once_can_be_ended_in_good_order(
 
 
 def bodies_of(answer: bytes) -> list[bytes]:
-    assert answer.count(b"HTTP/1.1") == answer.count(b"HTTP/1.1 200 OK\r\n")
+    assert answer.count(b"HTTP/1.1 ") == answer.count(b"HTTP/1.1 200 OK\r\n")
     return [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
 
 
@@ -487,6 +495,136 @@ async def test_a_server_that_stops_sends_the_answer_that_waits_and_says_that_it_
     answer = await reader.read()
     assert bodies_of(answer) == [WAITING[waiting]]
     assert b"\r\nconnection: close\r\n" in answer
+    writer.close()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What uvicorn's parser was given, part by part."""
+    given: list[bytes] = []
+    parse = HttpToolsProtocol.data_received
+
+    def noting(self: HttpToolsProtocol, data: bytes) -> None:
+        given.append(data)
+        parse(self, data)
+
+    monkeypatch.setattr(HttpToolsProtocol, "data_received", noting)
+    return given
+
+
+async def test_a_head_that_came_before_is_not_read_again(port: int, told: Told, read: list[bytes]) -> None:
+    first, second = posted(b"abc"), posted(b"xyz")
+    answer = await answer_to(port, HOT, HOT, first, second, first, first + b"\r\n", first, HOT, HOT)
+    assert bodies_of(answer) == [b"hot", b"hot", b"hotabc", b"hotxyz", *[b"hotabc"] * 3, b"hot", b"hot"]
+    assert read == [HOT, first, first + b"\r\n", first, HOT]
+    assert told.marked == [False] * 9
+    assert [alike is None for alike in told.alike] == [True, False, True, False, False, True, True, True, False]
+    assert told.alike[3] is told.alike[4]
+    assert len({id(alike) for alike in told.alike if alike is not None}) == 3
+    assert told.names[0] == told.names[1] == [b"host", b"x-request-id"]
+
+
+LONG = b"GET /hot HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+
+
+@pytest.mark.spec("HTTP-10")
+@pytest.mark.parametrize(
+    ("parts", "bodies"),
+    [
+        ([HOT, posted(b"", declared=len(HOT)), HOT, HOT], [b"hot", b"hot later " + HOT, b"hot"]),
+        ([posted(b"abc"), posted(b"", declared=3), b"xyz"], [b"hotabc", b"hot later xyz"]),
+        ([posted(b"abc"), posted(b"ab", declared=3), b"c" + posted(b"abc")], [b"hotabc", *[b"hot later abc"] * 2]),
+        ([HOT, HOT[:30], HOT[30:], HOT], [b"hot"] * 3),
+        ([HOT, HOT[:30], HOT[30:] + HOT, HOT], [b"hot"] * 4),
+        ([HOT, HOT + HOT, HOT + PLAIN + HOT, HOT], [b"hot", b"hot", b"hot", b"hot", b"0", b"hot", b"hot"]),
+        ([HOT, b"\r\n", HOT, b"\r\n" + HOT, HOT], [b"hot"] * 4),
+        ([LONG] * 3 + [HOT], [b"hot"] * 4),
+        ([CHUNKED + b"\r\n"] * 3 + [HOT], [b"hotabc"] * 3 + [b"hot"]),
+        ([posted(b"ask"), posted(b"abc") + HOT], [b"hot asked ask", b"hot later abc", b"hot"]),
+        ([posted(b"ask")] * 3, [b"hot asked ask", b"hot later ask", b"hot later ask"]),
+    ],
+)
+async def test_what_only_looks_like_a_request_that_came_before_is_read(
+    port: int, parts: list[bytes], bodies: list[bytes]
+) -> None:
+    assert bodies_of(await answer_to(port, *parts)) == bodies
+
+
+CHUNKS = b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.spec("HTTP-10")
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        CHUNKS + b"Content-Length: 3\r\n\r\n0\r\n\r\n",
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc",
+        CHUNKS + b"\r\nx\r\nabc\r\n0\r\n\r\n",
+        CHUNKS + b"\r\n3\r\nabcd\r\n0\r\n\r\n",
+        CHUNKS + b"\r\n-3\r\nabc\r\n0\r\n\r\n",
+        b"POST /hot HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"GET /hot HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n",
+        b"GET /hot HTTP/1.1\r\nHost: a\r\nX-One : b\r\n\r\n",
+        b"GET /hot HTTP/1.1\r\nHost: a\r\nX-One: \x00\r\n\r\n",
+        b"GET /hot HTTP/1.1\r\nHost: a\r\nX-O\x00ne: b\r\n\r\n",
+        b"GET /hot HTTP/1.1\nHost: a\n\n",
+        b"GET /hot\r\n\r\n",
+        b"GET /hot HTTP/1.1\r\nHost: a\r\nX-One: " + b"a" * LONGEST_HEAD + b"\r\n\r\n",
+        b"GET /hot HTTP/1.1\r\nHost: a\r\n" + b"X-One: a\r\n" * 2_000 + b"\r\n",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", HOT])
+async def test_what_could_be_read_in_two_ways_is_refused_once(port: int, malformed: bytes, before: bytes) -> None:
+    answer = await answer_to(port, *([before] if before else []), malformed + HOT, HOT)
+    assert answer.count(b"HTTP/1.1 200 OK") == (1 if before else 0)
+    assert answer.count(b"HTTP/1.1 4") == 1
+    assert answer.count(b"HTTP/1.1 ") == (2 if before else 1)
+
+
+async def test_however_requests_come_each_has_its_answer(port: int) -> None:
+    chances = random.Random(7)
+    kinds = [
+        HOT,
+        HOT,
+        HOT,
+        posted(b"abc"),
+        posted(b"abc"),
+        posted(b"xyz"),
+        CHUNKED + b"\r\n",
+        PLAIN,
+        LONG,
+        posted(b"ask"),
+    ]
+    told = {HOT: b"hot", LONG: b"hot", PLAIN: b"0", posted(b"xyz"): b"hotxyz", posted(b"ask"): b"hotask"}
+
+    async def conversation() -> None:
+        requests = [chances.choice(kinds) for _ in range(12)]
+        parts: list[bytes] = []
+        for request in requests:
+            cut = chances.choice([0, 0, 0, chances.randrange(len(request)), len(request) - 1])
+            joined = parts.pop() if parts and chances.random() < 0.2 else b""
+            parts += [part for part in (joined + request[:cut], request[cut:]) if part]
+        answer = await answer_to(port, *parts)
+        bodies = [body.replace(b" asked ", b"").replace(b" later ", b"") for body in bodies_of(answer)]
+        assert bodies == [told.get(request, b"hotabc") for request in requests], parts
+
+    await asyncio.gather(*(conversation() for _ in range(40)))
+
+
+async def test_a_connection_that_speaks_again_is_not_idle_while_it_is_answered(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for number in range(4):
+        writer.write(posted(b"wait"))
+        for connection in HttpProtocol.alive:
+            connection.timeout_keep_alive = WAIT / 2  # type: ignore[assignment]  # uvicorn says whole seconds
+        await reader.readuntil(WAITING[b"wait"])
+        assert HttpProtocol.alive, number
     writer.close()
 
 
