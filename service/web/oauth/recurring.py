@@ -2,16 +2,30 @@
 
 import secrets
 from hashlib import blake2b
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from starlette.types import Scope
 
 from service.bounded import Bounded
+from service.web.edge import ALIKE, Alike
 from service.web.oauth.form_body import FORM
 
 T = TypeVar("T")
+Span = tuple[int, int]
+"""The place in a body that may be another the next time, from here up to there."""
+
+NOWHERE = (0, 0)
 _LONGEST = 16 * 1024
 _CODINGS = frozenset({b"content-encoding", b"transfer-encoding"})
+
+
+class _Last(NamedTuple, Generic[T]):
+    """A body but for a part that may be another the next time, and what was prepared for it."""
+
+    before: bytes
+    after: bytes
+    size: int
+    prepared: T
 
 
 class RecurringRequests(Generic[T]):
@@ -45,11 +59,34 @@ class RecurringRequests(Generic[T]):
         digest.update(body)
         return digest.digest()
 
-    def find(self, digest: bytes | None) -> T | None:
-        """What was kept for this request."""
-        return None if digest is None else self._known.get(digest)
+    def find_last(self, scope: Scope, body: bytes) -> tuple[T, bytes] | None:
+        """What was kept for the request before on the same connection, where this one says the same: with what stands
+        in the place that may be another, whatever that is."""
+        alike: Alike | None = scope.get(ALIKE)
+        last: _Last[T] | None = None if alike is None else alike.kept
+        if last is None or len(body) != last.size:
+            return None
+        before, after, size, prepared = last
+        if not (body.startswith(before) and body.endswith(after)):
+            return None
+        return prepared, body[len(before) : size - len(after)]
 
-    def keep(self, digest: bytes | None, prepared: T) -> None:
+    def find(self, digest: bytes | None, scope: Scope, body: bytes, varying: Span = NOWHERE) -> T | None:
+        """What was kept for this request, on whichever connection."""
+        prepared = None if digest is None else self._known.get(digest)
+        if prepared is not None:
+            _keep_last(scope, body, varying, prepared)
+        return prepared
+
+    def keep(self, digest: bytes | None, prepared: T, scope: Scope, body: bytes, varying: Span = NOWHERE) -> None:
         """Remember, instead of what was kept before."""
         if digest is not None:
             self._known.keep(digest, prepared)
+            _keep_last(scope, body, varying, prepared)
+
+
+def _keep_last(scope: Scope, body: bytes, varying: Span, prepared: object) -> None:
+    alike: Alike | None = scope.get(ALIKE)
+    if alike is not None:
+        start, end = varying
+        alike.kept = _Last(body[:start], body[end:], len(body), prepared)

@@ -95,7 +95,7 @@ async def test_a_client_that_is_remembered_waits_for_one_answer_alone(app: App, 
 @pytest.mark.spec("OIDC Core §12.2")
 async def test_what_tells_of_the_person_takes_its_time_and_spends_the_token_once(app: App, browser: Surfer) -> None:
     token = await granted(app, browser, "openid orders:read")
-    for _ in range(3):
+    for _ in range(6):
         answer = given(await app.refresh(token))
         token = answer["refresh_token"]
         assert "id_token" in answer
@@ -125,10 +125,10 @@ async def test_each_request_has_the_scopes_that_it_asks_for(app: App, browser: S
 @pytest.mark.spec("SEC-05")
 async def test_what_a_client_may_no_longer_is_in_no_token_from_then_on(app: App, browser: Surfer) -> None:
     token = await granted(app, browser)
-    for _ in range(2):
+    for _ in range(6):
         token = given(await app.refresh(token))["refresh_token"]
     await app.web.rooms.clients.change(app.client.id, ClientChange(scopes=["orders:read"]), now=clock.now())
-    for _ in range(2):
+    for _ in range(6):
         answer = given(await app.refresh(token))
         assert answer["scope"] == "orders:read"
         token = answer["refresh_token"]
@@ -141,7 +141,7 @@ async def test_what_a_person_may_no_longer_is_in_no_token_from_then_on(web: Web,
     eve = await web.add_user("eve", roles=("clerk",))
     async with surfing(web) as surfer:
         token = await granted(app, await surfer.signed_in("eve"))
-    for _ in range(2):
+    for _ in range(6):
         token = given(await app.refresh(token))["refresh_token"]
     await web.rooms.directory.change(eve.id, UserChange(roles=[], scopes=["orders:read"]), now=clock.now())
     answer = given(await app.refresh(token))
@@ -172,13 +172,15 @@ async def posted(app: App, body: str) -> Any:
 async def test_a_form_is_read_as_it_is_written(app: App, browser: Surfer) -> None:
     token, other = await granted(app, browser), await granted(app, browser)
     for written in ("grant_type=refresh_token&refresh_token={}", "refresh_token={}&grant_type=refresh_token"):
-        token = given(await posted(app, written.format(token)))["refresh_token"]
-        token = given(await posted(app, written.format(token)))["refresh_token"]
+        for _ in range(6):
+            token = given(await posted(app, written.format(token)))["refresh_token"]
         twice = await posted(app, f"{written.format(token)}&refresh_token={other}")
         assert_oauth_error(twice, 400, "invalid_request")
         # as long as a token, and what is left of the form is known: but it says something else
-        inside = await posted(app, written.format(token[:60] + "&scope=orders:read&state=" + "x" * 17))
-        assert_oauth_error(inside, 400, "invalid_grant")
+        for _ in range(6):
+            inside = await posted(app, written.format(token[:60] + "&scope=orders:read&state=" + "x" * 17))
+            assert_oauth_error(inside, 400, "invalid_grant")
+            token = given(await posted(app, written.format(token)))["refresh_token"]
         escaped = given(await posted(app, written.format("%67" + token[1:])))
         token = given(await posted(app, written.format(escaped["refresh_token"])))["refresh_token"]
     given(await app.refresh(other))
@@ -188,12 +190,12 @@ async def test_a_form_is_read_as_it_is_written(app: App, browser: Surfer) -> Non
 async def test_what_stands_where_a_token_was_is_read_too(web: Web) -> None:
     app = await register(web, "Robot", "orders:read", "orders:write", grants=PEOPLE | SERVICE)
     form = "grant_type=client_credentials&refresh_token=gp_rt_"
-    for _ in range(2):
+    for _ in range(6):
         assert given(await posted(app, form + "A" * 96))["scope"] == "orders:read orders:write"
-    within = "AAAA&scope=orders:read&x="
-    assert given(await posted(app, form + within + "A" * (96 - len(within))))["scope"] == "orders:read"
-    second = "AAAA&client_secret=" + app.secret
-    assert_oauth_error(await posted(app, form + second + "A" * (96 - len(second))), 400, "invalid_request")
+    within, second = "AAAA&scope=orders:read&x=", "AAAA&client_secret=" + app.secret
+    for _ in range(2):
+        assert given(await posted(app, form + within + "A" * (96 - len(within))))["scope"] == "orders:read"
+        assert_oauth_error(await posted(app, form + second + "A" * (96 - len(second))), 400, "invalid_request")
 
 
 async def test_a_request_is_charged_once_whichever_way_it_takes(app: App, browser: Surfer) -> None:
