@@ -91,7 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._learning = None
         was_between = self._is_between
         super().data_received(data)
-        if was_between and self._is_between and self._learning is not None:
+        if was_between and self._learning is not None:
             self._learn(data, *self._learning)
         if self._direct is not None:  # the rest of its body is still to come
             self._direct = None
@@ -210,7 +210,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _take_over(self, scope: Any, body: bytes) -> RequestResponseCycle:
         """Have uvicorn take over a request that was to be direct, with as much of its body as has come."""
-        scope["headers"], scope["state"] = [*scope["headers"]], self.app_state.copy()  # another may have the same head
         cycle = RequestResponseCycle(
             scope=scope,
             transport=self.transport,

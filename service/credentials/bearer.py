@@ -1,13 +1,18 @@
 """Access tokens as credentials, in the Authorization field or in our cookie."""
 
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
+from typing import TypeVar
 
 from gatepost.principal import Principal, Scheme
+from service.pending import Pending
 from service.protocol.errors import InvalidToken
 from service.revocation.entry import RevocationEngine
 from service.revocation.feed import RevocationFeed
 from service.tokens.verify import Judged, TokenVerifier
+
+T = TypeVar("T")
 
 
 class BearerCredential:
@@ -27,6 +32,8 @@ class BearerCredential:
 
     def recall(self, token: bytes, *, now: datetime) -> Principal | None:
         """The caller, when `check` would answer from memory alone; None says: ask it."""
+        if self._strict:
+            return None
         judged = self.recall_judged(sha256(token).digest(), now=now)
         return None if judged is None else judged.bearer
 
@@ -36,6 +43,15 @@ class BearerCredential:
             return None
         return self._verifier.recall(digest, now=now)
 
+    def begin(self, token: bytes, *, now: datetime) -> Pending[Principal] | None:
+        """The caller, when `check` would have no more to ask than the engine about a token that is remembered: it has
+        been asked. None says: ask `check`. Raises as that does."""
+        if not (self._strict and self._feed.is_trusted):
+            return None
+        judged = self._verifier.recall(sha256(token).digest(), now=now)
+        answer = None if judged is None else self._engine.begin(judged.token)
+        return None if judged is None or answer is None else answer.then(partial(_unless_revoked, judged.bearer))
+
     async def check(self, token: str, *, scheme: Scheme, now: datetime) -> Principal:
         """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable` when nobody can say."""
         return (await self.judge(token, now=now)).principal(scheme)
@@ -44,16 +60,7 @@ class BearerCredential:
         """The token itself. Raises as `check` does."""
         judged = self._judge_here(token, now)
         if self._strict:
-            read = judged.token
-            if await self._engine.is_revoked(
-                owner=read.subject,
-                session_id=read.session_id,
-                jti=read.jti,
-                epoch=read.epoch,
-                client_id=read.client_id,
-                client_epoch=read.client_epoch,
-            ):
-                raise InvalidToken(detail="revoked, says the engine")
+            return _unless_revoked(judged, await self._engine.is_revoked(judged.token))
         return judged
 
     def judge_at_once(self, token: str, *, now: datetime) -> Judged | None:
@@ -63,3 +70,9 @@ class BearerCredential:
     def _judge_here(self, token: str, now: datetime) -> Judged:
         self._feed.check_trusted()
         return self._verifier.verify(token, now=now)
+
+
+def _unless_revoked(found: T, is_revoked: bool) -> T:
+    if is_revoked:
+        raise InvalidToken(detail="revoked, says the engine")
+    return found

@@ -9,6 +9,7 @@ from service.api_keys.text import PREFIX as API_KEY_PREFIX
 from service.credentials.api_key import ApiKeyCredential
 from service.credentials.basic import BasicCredential
 from service.credentials.bearer import BearerCredential
+from service.pending import Pending
 from service.protocol.authorization import BasicPair, parse_authorization
 from service.protocol.errors import InvalidRequest, InvalidToken, NotAuthenticated
 
@@ -40,6 +41,13 @@ class Resolver:
             return self.recall_key(token, now=now) if token.startswith(_KEY) else self._bearer.recall(token, now=now)
         sent = parse_authorization(authorization)
         return self._basic.recall(sent, now=now) if isinstance(sent, BasicPair) else None
+
+    def begin(self, authorization: bytes, *, now: datetime) -> Pending[Principal] | None:
+        """The same where one answer of the engine is missing, which has been asked. None says: ask `resolve`. Raises as
+        that does."""
+        if not authorization.startswith(b"Bearer ") or authorization.startswith(_KEY, 7):
+            return None
+        return self._bearer.begin(authorization[7:], now=now)
 
     def recall_key(self, api_key: bytes, *, now: datetime) -> Principal | None:
         """The same for an API key in a field of its own."""

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gatepost.revocation import Revocation
+from gatepost.revocation import Revocable, Revocation
 from service.ledger import Transaction
+from service.pending import Pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class RevocationEngine(Protocol):
         """Entries as they are appended, from the moment of the call, for ever; an empty sequence at least each second
         as a sign of life. Raises `StoreUnavailable` when the connection is lost; the caller calls again."""
 
-    async def is_revoked(
-        self, *, owner: str, session_id: str | None, jti: str | None, epoch: int, client_id: str, client_epoch: int
-    ) -> bool:
+    async def is_revoked(self, token: Revocable) -> bool:
         """The strict question, one round trip. False proves nothing. Raises `StoreUnavailable`."""
+
+    def begin(self, token: Revocable) -> Pending[bool] | None:
+        """The same, for who cannot wait; None where asking takes waiting, and nothing was asked."""

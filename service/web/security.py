@@ -25,6 +25,7 @@ from gatepost.scopes import is_scope
 from service import clock
 from service.clients.client import FIRST_PARTY
 from service.credentials.resolver import Presented, Resolver
+from service.pending import Pending
 from service.protocol.errors import CredentialNotAllowed, CsrfFailed, InsufficientScope
 from service.protocol.query import find_values
 from service.web.address import AddressRule
@@ -60,18 +61,31 @@ class Gate:
     def recall(self, scope: Scope) -> Principal | None:
         """The caller, when this request carries one credential in a field and nothing else that could be one, and it
         was found good before with nothing changed since. None says: ask `principal`. Raises as that does."""
-        place = sent = None
+        place, sent = self._find_only(scope)
+        if place == b"authorization":
+            return self.resolver.recall(sent, now=clock.now())
+        return self.resolver.recall_key(sent, now=clock.now()) if place else None
+
+    def begin(self, scope: Scope) -> Principal | Pending[Principal] | None:
+        """The same, also where no more is missing than one answer of the engine, which has been asked."""
+        place, sent = self._find_only(scope)
+        if place != b"authorization":
+            return self.resolver.recall_key(sent, now=clock.now()) if place else None
+        now = clock.now()
+        return self.resolver.recall(sent, now=now) or self.resolver.begin(sent, now=now)
+
+    def _find_only(self, scope: Scope) -> tuple[bytes, bytes]:
+        """The only field of a request in which a credential may be, and what stands there; nothing where there is none,
+        or anything else that could be one."""
+        place = sent = b""
         for name, value in scope["headers"]:
             if name == b"authorization" or name == b"x-api-key":
-                if sent is not None:
-                    return None
+                if place:
+                    return b"", b""
                 place, sent = name, value
             elif name == b"cookie":
-                return None
-        if sent is None or (self.api_key_in_query and scope["query_string"]):
-            return None
-        recall = self.resolver.recall if place == b"authorization" else self.resolver.recall_key
-        return recall(sent, now=clock.now())
+                return b"", b""
+        return (b"", b"") if self.api_key_in_query and scope["query_string"] else (place, sent)
 
     async def principal(self, scope: Scope) -> Principal:
         """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""

@@ -1,5 +1,7 @@
 """`/auth/verify`: may this request pass? For reverse proxies and other services, one answer per request, pure ASGI."""
 
+from functools import partial
+
 from pydantic_core import to_json
 from starlette.types import Scope
 
@@ -7,10 +9,12 @@ from gatepost.principal import Principal
 from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
 from service.bounded import Bounded
+from service.pending import Pending
 from service.protocol.errors import InsufficientScope, InvalidRequest
 from service.protocol.query import find_values
 from service.web.edge import Rendered, Rendering
 from service.web.fields import Field
+from service.web.occasion import principal_calls
 from service.web.once import OncePerObject
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 from service.web.watch import CALLER
@@ -40,25 +44,29 @@ class VerifyEndpoint:
         self._doors: Bounded[bytes, Door] = Bounded(_DOORS)
         self._rendered = OncePerObject(self._render)
 
-    def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
-        """The answer to a caller whose credential was found good before."""
+    def at_hand(self, scope: Scope, body: bytes) -> Rendered | Pending[Rendered] | None:
+        """The answer to a caller whose credential was found good before, and may have to be asked about once more."""
         query = scope["query_string"]
         door = self._doors.get(query) if query else _ANYBODY_KNOWN
         if door is None:
             return None
-        principal = self._gate.recall(scope)
-        if principal is None or not door.needed <= principal.scopes:
+        found = self._gate.begin(scope)
+        if isinstance(found, Pending):
+            scope[GUARDED_BY] = door
+            return found.then(partial(self._let_in, scope, door), partial(self._let_in_in_time, scope, door))
+        return None if found is None else self._let_in(scope, door, found)
+
+    def _let_in(self, scope: Scope, door: Door, principal: Principal) -> Rendered | None:
+        """The answer to a caller, when a permit is at hand and the door is open; changes nothing where it is not."""
+        if not door.needed <= principal.scopes:
             return None
         scope[CALLER] = principal
         return self._rendered(principal) if self._policy.take(scope, principal, now=clock.now()) else None
 
-    async def answer(self, scope: Scope, body: bytes) -> Rendered:
-        """The answer. Raises the refusals of a guarded route."""
-        scope[GUARDED_BY] = _ANYBODY_KNOWN
-        query = scope["query_string"]
-        door = scope[GUARDED_BY] = self._doors.get(query) or _parse_door(query)
-        principal = await self._gate.principal(scope)
-        self._keep(query, door)
+    async def _let_in_in_time(self, scope: Scope, door: Door, principal: Principal) -> Rendered:
+        """The same, whatever it takes. Raises the refusals of a guarded route."""
+        scope[CALLER] = principal
+        principal_calls(principal)
         await self._policy.charge(scope, principal, now=clock.now())
         if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
             for name, value in scope["headers"]:
@@ -67,6 +75,15 @@ class VerifyEndpoint:
         if not door.needed <= principal.scopes:
             raise InsufficientScope(door.needed)
         return self._rendered(principal)
+
+    async def answer(self, scope: Scope, body: bytes) -> Rendered:
+        """The answer. Raises the refusals of a guarded route."""
+        scope[GUARDED_BY] = _ANYBODY_KNOWN
+        query = scope["query_string"]
+        door = scope[GUARDED_BY] = self._doors.get(query) or _parse_door(query)
+        principal = await self._gate.principal(scope)
+        self._keep(query, door)
+        return await self._let_in_in_time(scope, door, principal)
 
     def _keep(self, query: bytes, door: Door) -> None:
         """What somebody who is known has asked for. A key in the query must not stay as the name of it."""

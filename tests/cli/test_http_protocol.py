@@ -73,8 +73,8 @@ class Hot:
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and answers with its size."""
-    size, more = 0, True
+    """Reads the body, and answers with its size; at `/early` does not read it."""
+    size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
         size += len(message.get("body", b""))
@@ -534,6 +534,7 @@ LONG = b"GET /hot HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
         ([HOT, posted(b"", declared=len(HOT)), HOT, HOT], [b"hot", b"hot later " + HOT, b"hot"]),
         ([posted(b"abc"), posted(b"", declared=3), b"xyz"], [b"hotabc", b"hot later xyz"]),
         ([posted(b"abc"), posted(b"ab", declared=3), b"c" + posted(b"abc")], [b"hotabc", *[b"hot later abc"] * 2]),
+        ([HOT, HOT.replace(b"/hot", b"/not"), HOT], [b"hot", b"0", b"hot"]),
         ([HOT, HOT[:30], HOT[30:], HOT], [b"hot"] * 3),
         ([HOT, HOT[:30], HOT[30:] + HOT, HOT], [b"hot"] * 4),
         ([HOT, HOT + HOT, HOT + PLAIN + HOT, HOT], [b"hot", b"hot", b"hot", b"hot", b"0", b"hot", b"hot"]),
@@ -583,6 +584,28 @@ async def test_what_could_be_read_in_two_ways_is_refused_once(port: int, malform
     assert answer.count(b"HTTP/1.1 200 OK") == (1 if before else 0)
     assert answer.count(b"HTTP/1.1 4") == 1
     assert answer.count(b"HTTP/1.1 ") == (2 if before else 1)
+
+
+@pytest.mark.spec("HTTP-10")
+async def test_the_rest_of_a_body_is_no_part_of_a_head_that_is_known_again(port: int) -> None:
+    early = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"
+    answer = await answer_to(port, early, b"cde" + HOT, b"cde" + HOT)
+    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"400"]
+
+
+async def test_who_does_not_read_gets_no_answer_to_a_head_that_came_before(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2):
+        writer.write(HOT)
+        await reader.readuntil(b"\r\n\r\nhot")
+    [connection] = HttpProtocol.alive
+    connection.flow.pause_writing()
+    writer.write(HOT)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.1)
+    connection.flow.resume_writing()
+    assert (await reader.readuntil(b"\r\n\r\nhot")).startswith(b"HTTP/1.1 200")
+    writer.close()
 
 
 async def test_however_requests_come_each_has_its_answer(port: int) -> None:

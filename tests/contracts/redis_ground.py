@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +46,12 @@ def make_family(**changes: Any) -> Family:
         ends_at=now + LIFE,
     )
     return replace(family, **changes)
+
+
+def make_token(owner: str, **changes: Any) -> Any:
+    """What the strict question is about."""
+    said = {"subject": owner, "session_id": "sid-1", "jti": "jti-1", "epoch": 3, "client_id": "shop", "client_epoch": 5}
+    return SimpleNamespace(**(said | changes))
 
 
 def peek(url: str) -> Any:

@@ -11,7 +11,7 @@ from gatepost.revocation import RevocationKind
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Foreign, Outcome, Repeated, Reused, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
-from tests.contracts.redis_ground import KEYS, Held, make_family, peek
+from tests.contracts.redis_ground import KEYS, Held, make_family, make_token, peek
 
 pytestmark = pytest.mark.anyio
 ROUNDS = 14
@@ -143,10 +143,8 @@ async def test_garbage_in_place_of_revocations_is_unavailable_or_revoked(
             else:
                 put_garbage(pipe, KEYS.blacklist(user, RevocationKind.TOKEN, "jti"), random)
         pipe.execute()
-        questions = [
-            engine.is_revoked(owner=user, session_id="sid", jti="jti", epoch=3, client_id=user, client_epoch=3)
-            for user in users
-        ]
+        tokens = [make_token(user, jti="jti", client_id=user, client_epoch=3) for user in users]
+        questions = [engine.is_revoked(token) for token in tokens]
         for user, answer in zip(users, await asyncio.gather(*questions, return_exceptions=True), strict=True):
             seen.add(type(answer))
             assert isinstance(answer, bool | StoreUnavailable)

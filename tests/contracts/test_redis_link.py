@@ -17,7 +17,7 @@ from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.sessions.families import Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
-from tests.contracts.redis_ground import IDLE, Held, make_family, peek
+from tests.contracts.redis_ground import IDLE, Held, make_family, make_token, peek
 from tests.fair_clock import fair_clock
 from tests.servers.proxy import TcpProxy
 from tests.servers.valkey import ValkeyBehindSentinels, ValkeyCluster, ValkeyServer
@@ -65,9 +65,7 @@ def every_call(link: RedisLink) -> list[Call]:
         lambda: held.restore(1),
         lambda: families.close(family.user_id, family.id, until=until),
         lambda: engine.push([Recorded(1, entry)]),
-        lambda: engine.is_revoked(
-            owner=family.user_id, session_id="s", jti="j", epoch=0, client_id="c", client_epoch=0
-        ),
+        lambda: engine.is_revoked(make_token(family.user_id)),
         lambda: anext(engine.tail()),
     ]
 
@@ -376,6 +374,16 @@ async def test_who_cannot_wait_is_told_what_became_of_the_question(own_valkey: V
     assert (kept.at_once(), wrong.at_once()) == (b"OK", None)
     with pytest.raises(StoreUnavailable, match="redis"):
         await wrong.in_time()
+    both, half = (
+        link.post_all([("a", ("GET", "a")), ("b", ("GET", "b"))]),
+        link.post_all([("a", ("GET", "a")), ("a", ("HGET", "a", "b"))]),
+    )
+    assert both is not None
+    assert half is not None
+    await asyncio.wait([both.future, half.future])
+    assert (both.at_once(), half.at_once()) == ([b"1", None], None)
+    with pytest.raises(StoreUnavailable, match="redis"):
+        await half.in_time()
     own_valkey.freeze()
     lost = link.post("a", ("GET", "a"))
     assert lost is not None

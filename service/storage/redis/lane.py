@@ -42,6 +42,14 @@ class Sent(NamedTuple):
         self.note_answer()
         return reply
 
+    def read_all(self, replies: asyncio.Future[list[Reply]]) -> list[Reply] | None:
+        """The replies, when none is an error. Raises `StoreUnavailable`."""
+        read = replies.result()
+        if any(isinstance(reply, ResponseError) for reply in read):
+            return None
+        self.note_answer()
+        return read
+
     def note_answer(self) -> None:
         """They have been answered now."""
         TOOK.add(time.monotonic() - self.began, "redis")

@@ -91,6 +91,16 @@ class RedisLink:
             return None
         return Pending(sent.replies).then(sent.read, partial(self._finish, lane, sent))
 
+    def post_all(self, questions: Sequence[tuple[str, Command]]) -> Pending[list[Reply]] | None:
+        """Ask all now, of one server; None where that takes waiting or another server, and nothing was asked. Raises
+        `StoreUnavailable`."""
+        lanes = {self._routes.lane_at_once(key) for key, _ in questions}
+        lane = lanes.pop()
+        sent = None if lanes or lane is None else lane.send([command for _, command in questions])
+        if lane is None or sent is None:
+            return None
+        return Pending(sent.replies).then(sent.read_all, partial(self._finish_all, lane, sent))
+
     async def ask_all(self, questions: Sequence[tuple[str, Command]]) -> list[Reply]:
         """The answers to all, in order, asked in one round trip of each server; not as one transaction.
 
@@ -161,8 +171,12 @@ class RedisLink:
         return await self._followed(lane, commands, await lane.ask(commands))
 
     async def _finish(self, lane: Lane, sent: Sent, _: object) -> Reply:
-        [reply] = await self._followed(lane, sent.commands, await lane.finish(sent))
-        return _checked(reply)
+        [reply] = await self._finish_all(lane, sent, _)
+        return reply
+
+    async def _finish_all(self, lane: Lane, sent: Sent, _: object) -> list[Reply]:
+        replies = await self._followed(lane, sent.commands, await lane.finish(sent))
+        return [_checked(reply) for reply in replies]
 
     async def _followed(self, lane: Lane, commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
         for place, reply in enumerate(replies):

@@ -3,8 +3,10 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import lru_cache, partial
 
-from gatepost.revocation import Revocation, RevocationKind
+from gatepost.revocation import Revocable, Revocation, RevocationKind
+from service.pending import Pending
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.storage.redis.keyspace import MARGIN, PREFIX, STREAM_LENGTH, Keyspace
@@ -18,7 +20,9 @@ _BLOCK = timedelta(milliseconds=900)
 _BLOCK_PATIENCE = timedelta(milliseconds=1_800)
 _READ = 1_000
 _START = (0, 0)
+_REMEMBERED = 10_000
 
+Questions = tuple[tuple[str, Command], ...]
 Position = tuple[int, int]
 """An id of the stream: milliseconds and a number within them."""
 
@@ -30,6 +34,7 @@ class RedisRevocationEngine:
         self._link = link
         self._keys = Keyspace(prefix)
         self._position: Position | None = None
+        self._questions = lru_cache(_REMEMBERED)(self._put_together)
 
     async def push(self, recorded: Sequence[Recorded]) -> None:
         """Make each entry effective and append it to the stream, a batch in one round trip."""
@@ -44,24 +49,28 @@ class RedisRevocationEngine:
         """Entries as they are appended: from the first call on, later calls go on where the last one stopped."""
         return self._tail()
 
-    async def is_revoked(
-        self, *, owner: str, session_id: str | None, jti: str | None, epoch: int, client_id: str, client_epoch: int
-    ) -> bool:
+    async def is_revoked(self, token: Revocable) -> bool:
         """Whether Redis says so, in one round trip of each server asked."""
+        return _is_revoked(token, await self._link.ask_all(self._asked_about(token)))
+
+    def begin(self, token: Revocable) -> Pending[bool] | None:
+        """The same, asked now and answered later, where one server has all that is asked for."""
+        posted = self._link.post_all(self._asked_about(token))
+        return None if posted is None else posted.then(partial(_is_revoked, token))
+
+    def _asked_about(self, token: Revocable) -> Questions:
+        return self._questions(token.subject, token.client_id, token.jti, token.session_id)
+
+    def _put_together(self, owner: str, client_id: str, jti: str, session_id: str | None) -> Questions:
         user_epoch_key, client_epoch_key = self._keys.user_epoch(owner), self._keys.client_epoch(client_id)
-        named = [
-            self._keys.blacklist(owner, kind, subject)
-            for kind, subject in ((RevocationKind.TOKEN, jti), (RevocationKind.SESSION, session_id))
-            if subject is not None
-        ]
-        questions: list[tuple[str, Command]] = [
+        named = [self._keys.blacklist(owner, RevocationKind.TOKEN, jti)]
+        if session_id is not None:
+            named.append(self._keys.blacklist(owner, RevocationKind.SESSION, session_id))
+        return (
             (user_epoch_key, ("GET", user_epoch_key)),
             (client_epoch_key, ("GET", client_epoch_key)),
-        ]
-        if named:
-            questions.append((named[0], ("EXISTS", *named)))
-        lowest, lowest_of_client, *found = await self._link.ask_all(questions)
-        return any(found) or _epoch(lowest) > epoch or _epoch(lowest_of_client) > client_epoch
+            (named[0], ("EXISTS", *named)),
+        )
 
     def _effects(self, entry: Entry) -> list[tuple[str, Command]]:
         revocation, owner = entry.revocation, entry.owner
@@ -112,6 +121,11 @@ class RedisRevocationEngine:
             case [[bytes(place), _]]:
                 return _position(place)
         raise StoreUnavailable("redis", detail="the stream of revocations cannot be read")
+
+
+def _is_revoked(token: Revocable, replies: Sequence[Reply]) -> bool:
+    lowest, lowest_of_client, found = replies
+    return bool(found) or _epoch(lowest) > token.epoch or _epoch(lowest_of_client) > token.client_epoch
 
 
 def _epoch(reply: Reply) -> int:
