@@ -45,12 +45,20 @@ class BearerCredential:
 
     def begin(self, token: bytes, *, now: datetime) -> Pending[Principal] | None:
         """The caller, when `check` would have no more to ask than the engine about a token that is remembered: it has
-        been asked. None says: ask `check`. Raises as that does."""
+        been asked. None says: ask `begin_anew`. Raises as `check` does."""
         if not (self._strict and self._feed.is_trusted):
             return None
         judged = self._verifier.recall(sha256(token).digest(), now=now)
-        answer = None if judged is None else self._engine.begin(judged.token)
-        return None if judged is None or answer is None else answer.then(partial(_unless_revoked, judged.bearer))
+        return None if judged is None else self._asked(judged)
+
+    def begin_anew(self, token: str, *, now: datetime) -> Principal | Pending[Principal] | None:
+        """The same for one that is not remembered: to read it takes no waiting. None says: ask `check`."""
+        judged = self._judge_here(token, now)
+        return self._asked(judged) if self._strict else judged.bearer
+
+    def _asked(self, judged: Judged) -> Pending[Principal] | None:
+        answer = self._engine.begin(judged.token)
+        return None if answer is None else answer.then(partial(_unless_revoked, judged.bearer))
 
     async def check(self, token: str, *, scheme: Scheme, now: datetime) -> Principal:
         """The caller. Raises `InvalidToken` for every reason alike, `StoreUnavailable` when nobody can say."""

@@ -42,12 +42,17 @@ class Resolver:
         sent = parse_authorization(authorization)
         return self._basic.recall(sent, now=now) if isinstance(sent, BasicPair) else None
 
-    def begin(self, authorization: bytes, *, now: datetime) -> Pending[Principal] | None:
-        """The same where one answer of the engine is missing, which has been asked. None says: ask `resolve`. Raises as
-        that does."""
-        if not authorization.startswith(b"Bearer ") or authorization.startswith(_KEY, 7):
+    def begin(self, authorization: bytes, *, now: datetime) -> Principal | Pending[Principal] | None:
+        """The same for a token that is new here, and where one answer of the engine is missing, which has been asked.
+        None says: ask `resolve`. Raises as that does."""
+        if authorization.startswith(b"Bearer ") and not authorization.startswith(_KEY, 7):
+            asked = self._bearer.begin(authorization[7:], now=now)
+            if asked is not None:
+                return asked
+        sent = parse_authorization(authorization)
+        if isinstance(sent, BasicPair) or sent.text.startswith(API_KEY_PREFIX):
             return None
-        return self._bearer.begin(authorization[7:], now=now)
+        return self._bearer.begin_anew(sent.text, now=now)
 
     def recall_key(self, api_key: bytes, *, now: datetime) -> Principal | None:
         """The same for an API key in a field of its own."""

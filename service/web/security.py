@@ -67,7 +67,8 @@ class Gate:
         return self.resolver.recall_key(sent, now=clock.now()) if place else None
 
     def begin(self, scope: Scope) -> Principal | Pending[Principal] | None:
-        """The same, also where no more is missing than one answer of the engine, which has been asked."""
+        """The same, also for a token that is new here, and where no more is missing than one answer of the engine,
+        which has been asked."""
         place, sent = self._find_only(scope)
         if place != b"authorization":
             return self.resolver.recall_key(sent, now=clock.now()) if place else None

@@ -10,7 +10,7 @@ from gatepost.scopes import ScopeSyntaxError, format_scope, parse_scope
 from service import clock
 from service.bounded import Bounded
 from service.pending import Pending
-from service.protocol.errors import InsufficientScope, InvalidRequest
+from service.protocol.errors import InsufficientScope, InvalidRequest, InvalidToken
 from service.protocol.query import find_values
 from service.web.edge import Rendered, Rendering
 from service.web.fields import Field
@@ -23,6 +23,7 @@ PATH = "/auth/verify"
 _JUDGED_METHOD = frozenset({b"x-original-method", b"x-forwarded-method"})
 """Where proxies tell the method of the request that they ask about (docs/http.md)."""
 
+_REFUSED = "gatepost.refused"
 _DOORS = 1_000
 _LONGEST_QUERY = 1_024
 _ANYBODY_KNOWN = Door(frozenset(), ANY)
@@ -50,7 +51,11 @@ class VerifyEndpoint:
         door = self._doors.get(query) if query else _ANYBODY_KNOWN
         if door is None:
             return None
-        found = self._gate.begin(scope)
+        try:
+            found = self._gate.begin(scope)
+        except InvalidToken as refusal:  # to read it once more would double what it costs us
+            scope[_REFUSED] = refusal
+            return None
         if isinstance(found, Pending):
             scope[GUARDED_BY] = door
             return found.then(partial(self._let_in, scope, door), partial(self._let_in_in_time, scope, door))
@@ -81,6 +86,8 @@ class VerifyEndpoint:
         scope[GUARDED_BY] = _ANYBODY_KNOWN
         query = scope["query_string"]
         door = scope[GUARDED_BY] = self._doors.get(query) or _parse_door(query)
+        if _REFUSED in scope:
+            raise scope[_REFUSED]
         principal = await self._gate.principal(scope)
         self._keep(query, door)
         return await self._let_in_in_time(scope, door, principal)

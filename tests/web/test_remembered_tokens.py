@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
 
+from gatepost.tokens import AccessToken, TokenReader
 from service import clock
 from service.clients.client import FIRST_PARTY
 from service.tokens.issue import AccessTokenIssuer
@@ -165,3 +167,43 @@ async def test_only_what_somebody_asked_who_is_known_is_remembered_and_never_a_k
     for number in range(1_100):
         await web.client.get(f"/auth/verify?x={number}", headers=fields)
     assert len(doors) == 1_000
+
+
+@pytest.mark.parametrize(("name", "spelled"), [("new-a", "Bearer "), ("new-b", "bearer "), ("new-c", "Bearer  ")])
+async def test_a_token_that_is_new_here_is_read_once_by_the_connection(
+    web: Web, monkeypatch: pytest.MonkeyPatch, name: str, spelled: str
+) -> None:
+    await web.add_user(name)
+    reads: list[str] = []
+    read = TokenReader.read
+
+    def noting(self: TokenReader, token: str, *arguments: Any, **options: Any) -> AccessToken:
+        reads.append(token)
+        return read(self, token, *arguments, **options)
+
+    monkeypatch.setattr(TokenReader, "read", noting)
+    fields = await web.token(name)
+    token = fields["Authorization"].removeprefix("Bearer ")
+    good = await web.client.get("/auth/verify", headers={"Authorization": spelled + token})
+    assert good.status_code == (401 if spelled.endswith("  ") else 200)
+    assert reads == ([] if spelled.endswith("  ") else [token])
+    reads.clear()
+    for wrong in (token[:-8] + "AAAAAAAA", token[:-1], "x", "x.y.z"):
+        answer = await web.client.get("/auth/verify", headers={"Authorization": "Bearer " + wrong})
+        assert answer.status_code == 401
+        assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+        assert reads == [wrong]
+        reads.clear()
+
+
+async def test_a_token_that_is_new_here_and_lacks_a_scope_is_told_which(web: Web) -> None:
+    await web.add_user("new-scope")
+    for _ in range(4):
+        fields = await web.token("new-scope")
+        answer = await web.client.get("/auth/verify", params={"scope": "orders:write"}, headers=fields)
+        assert answer.status_code == 403
+        assert 'scope="orders:write"' in answer.headers["www-authenticate"]
+        wrong = {"Authorization": fields["Authorization"] + "x"}
+        answer = await web.client.get("/auth/verify", params={"scope": "orders:write"}, headers=wrong)
+        assert answer.status_code == 401
+        assert 'scope="orders:write"' in answer.headers["www-authenticate"]
