@@ -196,6 +196,17 @@ async def test_a_token_that_is_new_here_is_read_once_by_the_connection(
         reads.clear()
 
 
+@pytest.mark.parametrize(("name", "spelled"), [("new-d", "Bearer "), ("new-e", "bearer ")])
+async def test_a_key_that_is_new_here_is_no_token(web: Web, name: str, spelled: str) -> None:
+    user = await web.add_user(name)
+    made = await web.rooms.api_keys.create(
+        user.id, "x", scopes=(), within=frozenset(), networks=(), life=None, now=clock.now()
+    )
+    for _ in range(3):
+        answer = await web.client.get("/auth/verify", headers={"Authorization": spelled + made.text})
+        assert (answer.status_code, answer.json()["scheme"]) == (200, "api_key")
+
+
 async def test_a_token_that_is_new_here_and_lacks_a_scope_is_told_which(web: Web) -> None:
     await web.add_user("new-scope")
     for _ in range(4):

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import jwt
 import pytest
 
 from gatepost.revocation import Revocation, RevocationKind
@@ -103,6 +104,17 @@ async def test_the_engines_word_is_enough(sqlite_url: str, valkey_server: Valkey
             assert 'scope="orders:write"' in answer.headers["www-authenticate"]
         expected = 401 if what == "client" else 200
         assert (await web.client.get(VERIFY, headers=other)).status_code == expected
+
+
+@pytest.mark.spec("RED-04")
+async def test_the_engines_word_is_enough_about_a_token_that_is_new_here(web: Web) -> None:
+    user = await web.add_user("strict-new")
+    revoked, good = await web.sign_in("strict-new"), await web.sign_in("strict-new")
+    session = jwt.decode(revoked["access_token"], options={"verify_signature": False})["sid"]
+    await tell(web, RevocationKind.SESSION, session, user.id)
+    for pair, status in ((good, 200), (revoked, 401)) * 2:  # a permit is at hand for the second
+        fields = {"Authorization": f"Bearer {pair['access_token']}"}
+        assert (await web.client.get(VERIFY, headers=fields)).status_code == status
 
 
 async def test_an_engine_that_is_away_lets_nobody_in(sqlite_url: str, own_valkey: ValkeyServer) -> None:
