@@ -60,7 +60,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._edge = self.app if isinstance(self.app, Edge) and not self.root_path else None
         self._direct: Edge | None = None
         self._body = b""
-        self._is_between = True
         self._known: _Known | None = None
         self._learning: Any = None
 
@@ -89,7 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._chunk = len(data)
         self._seen += self._chunk
         self._learning = None
-        was_between = self._is_between
+        was_between = self.waiting_since is None or not self.scope  # there is none before the first request
         super().data_received(data)
         if was_between and self._learning is not None:
             self._learn(data, *self._learning)
@@ -107,7 +106,6 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.waiting_since = time.monotonic()
         self.idle_since = None
-        self._is_between = False
         self._moved = self._in_head = True
         self._head = 0
         self._seen = self._chunk
@@ -138,7 +136,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.waiting_since = None
-        self._is_between = True
         self._moved = True
         if len(self.headers) > MOST_FIELDS:
             self._too_large = True

@@ -91,9 +91,13 @@ class Gate:
     async def principal(self, scope: Scope) -> Principal:
         """The caller of this request. Raises the refusals of `Resolver.resolve`, and `CsrfFailed`."""
         principal = self.recall(scope) or await self._resolved(scope)
+        self.let_know(scope, principal)
+        return principal
+
+    def let_know(self, scope: Scope, principal: Principal) -> None:
+        """Whoever looks on, and the audit, are told who calls."""
         scope[CALLER] = principal
         principal_calls(principal)
-        return principal
 
     async def _resolved(self, scope: Scope) -> Principal:
         authorizations: list[bytes] = []

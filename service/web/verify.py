@@ -14,7 +14,6 @@ from service.protocol.errors import InsufficientScope, InvalidRequest, InvalidTo
 from service.protocol.query import find_values
 from service.web.edge import Rendered, Rendering
 from service.web.fields import Field
-from service.web.occasion import principal_calls
 from service.web.once import OncePerObject
 from service.web.security import ANY, GUARDED_BY, Door, Gate
 from service.web.watch import CALLER
@@ -58,7 +57,7 @@ class VerifyEndpoint:
             return None
         if isinstance(found, Pending):
             scope[GUARDED_BY] = door
-            return found.then(partial(self._let_in, scope, door), partial(self._let_in_in_time, scope, door))
+            return found.then(partial(self._let_in, scope, door), partial(self._let_in_later, scope, door))
         return None if found is None else self._let_in(scope, door, found)
 
     def _let_in(self, scope: Scope, door: Door, principal: Principal) -> Rendered | None:
@@ -68,10 +67,12 @@ class VerifyEndpoint:
         scope[CALLER] = principal
         return self._rendered(principal) if self._policy.take(scope, principal, now=clock.now()) else None
 
+    async def _let_in_later(self, scope: Scope, door: Door, principal: Principal) -> Rendered:
+        self._gate.let_know(scope, principal)
+        return await self._let_in_in_time(scope, door, principal)
+
     async def _let_in_in_time(self, scope: Scope, door: Door, principal: Principal) -> Rendered:
-        """The same, whatever it takes. Raises the refusals of a guarded route."""
-        scope[CALLER] = principal
-        principal_calls(principal)
+        """The same as `_let_in`, whatever it takes. Raises the refusals of a guarded route."""
         await self._policy.charge(scope, principal, now=clock.now())
         if principal.scheme == "cookie":  # never at hand: see `Gate.recall`
             for name, value in scope["headers"]:

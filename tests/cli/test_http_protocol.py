@@ -645,7 +645,7 @@ async def test_a_connection_that_speaks_again_is_not_idle_while_it_is_answered(
     for number in range(4):
         writer.write(posted(b"wait"))
         for connection in HttpProtocol.alive:
-            connection.timeout_keep_alive = WAIT / 2  # type: ignore[assignment]  # uvicorn says whole seconds
+            monkeypatch.setattr(connection, "timeout_keep_alive", WAIT / 2)
         await reader.readuntil(WAITING[b"wait"])
         assert HttpProtocol.alive, number
     writer.close()
