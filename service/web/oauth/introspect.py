@@ -41,9 +41,7 @@ class IntrospectEndpoint:
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | None:
         """The answer about an access token to a client that is remembered."""
         now, sender = clock.now(), SenderOf(scope, self._gate)
-        last = self._recurring.find_last(scope, body)
-        digest = None if last is not None else self._recurring.digest(scope, body)
-        asked = self._recurring.find(digest, scope, body) if last is None else last[0]
+        asked, _ = self._recurring.find(scope, body)
         if asked is not None and self._clients.stands(asked.client, sender, now=now):
             known = self._introspection.recall(asked.token, now=now)
             if known is not None:
@@ -56,7 +54,7 @@ class IntrospectEndpoint:
         token = self._introspection.find_at_once(text, client=client.client, now=now)
         if token is None or not sender.take(client.client, now=now):
             return None
-        self._recurring.keep(self._recurring.digest(scope, body), _Asked(client, token_digest(text)), scope, body)
+        self._recurring.keep(_Asked(client, token_digest(text)), scope, body)
         return self._rendered(token)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:

@@ -15,16 +15,14 @@ from service.protocol.form import Form
 from service.sessions.refresh_token import PREFIX, SIZE
 from service.web.edge import Rendered
 from service.web.oauth.form_body import JsonAnswers, SenderOf, parse_body
-from service.web.oauth.recurring import NOWHERE, RecurringRequests
+from service.web.oauth.recurring import RecurringRequests
 from service.web.security import Gate
 
 Document = Mapping[str, object]
 _RECURS = CLIENT_CREDENTIALS.encode()
 """What is in a form that may come again as it is."""
 
-_TOKEN = rb"%b[A-Za-z0-9_-]{%d}" % (PREFIX.encode(), SIZE - len(PREFIX))
-_IS_TOKEN = re.compile(_TOKEN + rb"|").fullmatch
-_REFRESH_TOKEN = re.compile(rb"refresh_token=(%b)" % _TOKEN)
+_REFRESH_TOKEN = re.compile(rb"refresh_token=(%b[A-Za-z0-9_-]{%d})" % (PREFIX.encode(), SIZE - len(PREFIX)))
 """What is in a form that may come again with another refresh token. However a form is read, such a text is the same:
 with another in its place the form says the same of all else."""
 
@@ -56,44 +54,26 @@ class FormEndpoint:
         self._room = room
         self._gate = gate
         self._render = JsonAnswers(secure=secure)
-        self._recurring = RecurringRequests[Prepared]()
+        self._recurring = RecurringRequests[Prepared](_REFRESH_TOKEN)
 
     def at_hand(self, scope: Scope, body: bytes) -> Rendered | Pending[Rendered] | None:
         """The answer that waits for no store, or for one answer of one."""
         now, sender = clock.now(), SenderOf(scope, self._gate)
-        last, document = self._recurring.find_last(scope, body), None
-        if last is not None and _IS_TOKEN(last[1]):
-            prepared, presented = last
-            document = prepared.answer(presented.decode(), sender, now=now)
-        if document is None:
-            document = self._document(scope, body, sender, now)
-        if document is None:
-            return None
-        return document.then(self._render) if isinstance(document, Pending) else self._render(document)
-
-    def _document(
-        self, scope: Scope, body: bytes, sender: SenderOf, now: datetime
-    ) -> Document | Pending[Document] | None:
-        """The same without a request before it on the connection."""
-        same, refresh_token, varying = body, "", NOWHERE
-        found = _REFRESH_TOKEN.search(body)
-        if found is not None:
-            start, end = varying = found.span(1)
-            same, refresh_token = b"%d %b%b" % (start, body[:start], body[end:]), found[1].decode()
-        elif _RECURS not in body:
-            return None
-        digest = self._recurring.digest(scope, same)
-        prepared = self._recurring.find(digest, scope, body, varying)
+        prepared, part = self._recurring.find(scope, body)
+        refresh_token = part.decode()
         document = None if prepared is None else prepared.answer(refresh_token, sender, now=now)
         if document is None:
+            if not refresh_token and _RECURS not in body:
+                return None
             form = parse_body(scope, body)
             if refresh_token and form.find("refresh_token") != refresh_token:
                 return None
             prepared = self._room.prepare(form, sender, now=now)
             document = None if prepared is None else prepared.answer(refresh_token, sender, now=now)
-            if prepared is not None and document is not None:
-                self._recurring.keep(digest, prepared, scope, body, varying)
-        return document
+            if prepared is None or document is None:
+                return None
+            self._recurring.keep(prepared, scope, body)
+        return document.then(self._render) if isinstance(document, Pending) else self._render(document)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         """200. Raises the refusals of `parse_body` and of the room."""

@@ -1,8 +1,10 @@
 """Requests that come again take a short way; whatever has changed since is seen on the next of them."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -210,27 +212,42 @@ def test_two_requests_are_known_by_the_same_only_when_they_say_the_same() -> Non
     )
 
 
+def request(*, alike: Alike | None = None) -> dict[str, Any]:
+    """The head of a form that came by a connection."""
+    return {"query_string": b"", "headers": HEAD, **({} if alike is None else {ALIKE: alike})}
+
+
 def test_no_more_than_a_bound_is_remembered() -> None:
     recent = RecurringRequests[int]()
     for number in range(10_050):
-        recent.keep(b"%d" % number, number, {}, b"")
-    assert [recent.find(b"%d" % number, {}, b"") for number in (0, 49, 50, 10_049)] == [None, None, 50, 10_049]
+        recent.keep(number, request(), b"%d" % number)
+    found = [recent.find(request(), b"%d" % number)[0] for number in (0, 49, 50, 10_049)]
+    assert found == [None, None, 50, 10_049]
 
 
-def test_the_last_request_of_a_connection_is_known_by_all_but_what_may_be_another() -> None:
-    recent, scope = RecurringRequests[str](), {ALIKE: Alike()}
-    assert recent.find_last(scope, b"a=1&b=2") is None
-    recent.keep(b"d", "prepared", scope, b"a=12&b=3", (2, 4))
-    assert recent.find_last(scope, b"a=xy&b=3") == ("prepared", b"xy")
-    for body in (b"a=x&b=3", b"a=xyz&b=3", b"c=xy&b=3", b"a=xy&b=4", b"a=xy&b=", b""):
-        assert recent.find_last(scope, body) is None
-    other = {ALIKE: Alike()}
-    assert recent.find_last(other, b"a=12&b=3") is None
-    assert recent.find(b"d", other, b"a=12&b=3", (2, 4)) == "prepared"
-    assert recent.find_last(other, b"a=yx&b=3") == ("prepared", b"yx")
-    recent.keep(None, "of a request that is read each time", scope, b"e=5")
-    assert recent.find_last(scope, b"e=5") is None
-    recent.keep(b"f", "whole", scope, b"e=5")
-    assert recent.find_last(scope, b"e=5") == ("whole", b"")
-    assert recent.find_last(scope, b"e=6") is None
-    assert recent.find_last({}, b"e=5") is None
+@pytest.mark.parametrize("by", ["connection", "digest"])
+def test_a_request_is_known_by_all_but_what_may_be_another(by: str) -> None:
+    recent = RecurringRequests[str](re.compile(rb"a=([x-z]{2})"))
+    scope = request(alike=Alike()) if by == "connection" else request()
+    assert recent.find(scope, b"a=xx&b=3") == (None, b"xx")
+    recent.keep("prepared", scope, b"a=xx&b=3")
+    if by == "connection":
+        recent._known.clear()
+    assert recent.find(scope, b"a=xy&b=3") == ("prepared", b"xy")
+    for body in (b"a=xyz&b=3", b"c=xy&b=3", b"a=xy&b=4", b"a=xy&b=", b"a=&&&b=3", b"a=12&b=3", b"b=3&a=xy", b""):
+        assert recent.find(scope, body)[0] is None, body
+    recent.keep("whole", scope, b"e=5")
+    assert recent.find(scope, b"e=5") == ("whole", b"")
+    assert recent.find(scope, b"e=6") == (None, b"")
+
+
+def test_what_any_connection_found_the_next_request_of_this_one_finds_too() -> None:
+    recent, scope = RecurringRequests[str](), request(alike=Alike())
+    recent.keep("prepared", request(), b"e=5")
+    assert recent.find(scope, b"e=5") == ("prepared", b"")
+    recent._known.clear()
+    assert recent.find(scope, b"e=5") == ("prepared", b"")
+    assert recent.find(request(alike=Alike()), b"e=5") == (None, b"")
+    out_of_the_ordinary = {**request(alike=Alike()), "query_string": b"a"}
+    recent.keep("of a request that is read each time", out_of_the_ordinary, b"e=5")
+    assert recent.find(out_of_the_ordinary, b"e=5") == (None, b"")
