@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 
 import pytest
 
@@ -35,9 +36,9 @@ def steps() -> Steps:
 
 def answered(text: str) -> Pending[str]:
     """What a store has said, read."""
-    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    future.set_result(text)
-    return Pending(future).then(lambda known: known.result())
+    pending: Pending[str] = Pending()
+    pending.settle(text)
+    return pending
 
 
 async def test_all_steps_are_taken_at_once(steps: Steps) -> None:
@@ -72,3 +73,25 @@ async def test_what_a_step_without_another_way_raises_is_raised_again(steps: Ste
     with pytest.raises(RuntimeError):
         await pending.in_time()
     assert steps == ["a", "a"]
+
+
+def test_whoever_waits_is_told_once_however_late_they_come() -> None:
+    told: list[str] = []
+    pending: Pending[str] = Pending()
+    pending.when_settled(lambda: told.append("early"))
+    assert told == []
+    pending.settle(">")
+    assert told == ["early"]
+    answered(">").when_settled(lambda: told.append("late"))
+    assert told == ["early", "late"]
+
+
+def test_whoever_waits_is_told_in_the_context_in_which_they_came() -> None:
+    place: ContextVar[str] = ContextVar("place", default="nowhere")
+    told: list[str] = []
+    pending: Pending[str] = Pending()
+    for_this = copy_context()
+    for_this.run(place.set, "theirs")
+    for_this.run(pending.when_settled, lambda: told.append(place.get()))
+    copy_context().run(lambda: (place.set("the store's"), pending.settle(">")))
+    assert told == ["theirs"]

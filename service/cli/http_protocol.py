@@ -165,9 +165,9 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             place = _Asked()
             self.cycle = cast("Any", place)
-            answer.add_done_callback(partial(self._go_on, edge, scope, body, place))
+            answer.when_settled(partial(self._go_on, edge, scope, body, place))
 
-    def _go_on(self, edge: Edge, scope: Any, body: bytes, place: "_Asked", _: object) -> None:
+    def _go_on(self, edge: Edge, scope: Any, body: bytes, place: "_Asked") -> None:
         """A store has answered."""
         whole = edge.asked(scope)
         if whole is None:

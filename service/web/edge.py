@@ -1,7 +1,6 @@
 """The outermost layer, pure ASGI: request id, answer fields that every response carries, HEAD, cross-origin rules, the
 hot endpoints, the last net under everything, and who is told of each answer."""
 
-import asyncio
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -47,10 +46,12 @@ class Alike:
     """What the requests of one connection have in common that came one after the other with the same head. The endpoint
     that they go to may keep here what it made of the last of them."""
 
-    __slots__ = ("kept",)
+    __slots__ = ("kept", "request_id")
 
     def __init__(self) -> None:
         self.kept: Any = None
+        self.request_id: bytes | None = None
+        """The caller's own, empty where it has none; None before anybody has looked."""
 
 
 class Rendered(NamedTuple):
@@ -186,9 +187,9 @@ class Edge:
             return False
         return not (self._is_shared and any(name == b"origin" for name, _ in scope["headers"]))
 
-    def at_hand(self, scope: Scope, body: bytes) -> bytes | asyncio.Future[Any] | None:
-        """What follows the status line of a 200 that takes no waiting. A future says: ask `asked` when it is done; None
-        says: ask `later`. Raises nothing."""
+    def at_hand(self, scope: Scope, body: bytes) -> bytes | Pending[Rendered] | None:
+        """What follows the status line of a 200 that takes no waiting. What is pending says: ask `asked` when it is
+        settled; None says: ask `later`. Raises nothing."""
         scope[_BEGAN] = perf_counter()
         answer: Rendered | Pending[Rendered] | None = None
         if len(body) <= self._max_body:
@@ -201,7 +202,7 @@ class Edge:
         if isinstance(answer, Rendered):
             return self._complete(scope, answer)
         scope[_PENDING] = answer
-        return answer.future
+        return answer
 
     def asked(self, scope: Scope) -> bytes | None:
         """What follows the status line of a 200, as a store has answered; None says: ask `later`. Raises nothing."""
@@ -265,11 +266,21 @@ class Edge:
         """What was settled before; the caller's, when it is short and plain; else a new one."""
         if REQUEST_ID in scope:
             return str(scope[REQUEST_ID]).encode()
-        headers: Iterable[Field] = scope["headers"]
-        for name, value in headers:
-            if name == REQUEST_ID_FIELD and 0 < len(value) <= _LONGEST_ID and _ALLOWED_IN_ID.issuperset(value):
-                return value
-        return b"%s-%x" % (self._start, next(self._count))
+        alike: Alike | None = scope.get(ALIKE)
+        if alike is None:
+            sent = _sent_id(scope["headers"])
+        elif alike.request_id is None:
+            sent = alike.request_id = _sent_id(scope["headers"])
+        else:
+            sent = alike.request_id
+        return sent or b"%b-%x" % (self._start, next(self._count))
+
+
+def _sent_id(headers: Iterable[Field]) -> bytes:
+    for name, value in headers:
+        if name == REQUEST_ID_FIELD and 0 < len(value) <= _LONGEST_ID and _ALLOWED_IN_ID.issuperset(value):
+            return value
+    return b""
 
 
 def _sent(answer: Rendered, request_id: bytes, scope: Scope) -> bytes:

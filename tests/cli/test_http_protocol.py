@@ -3,6 +3,7 @@ server, a small application."""
 
 import asyncio
 import random
+import re
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -48,22 +49,21 @@ class Hot:
 
     def asked(self, body: bytes) -> Pending[Rendered]:
         """Something that a store answers after a while, with more or less ado."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bytes] = loop.create_future()
-        loop.call_later(WAIT, answer.set_result, b"hot asked ")
+        asked: Pending[bytes] = Pending()
+        asyncio.get_running_loop().call_later(WAIT, asked.settle, b"hot asked ")
 
-        def make(future: asyncio.Future[bytes]) -> Rendered | None:
+        def make(told: bytes) -> Rendered | None:
             if body == b"ask, refused":
                 raise InvalidToken
-            return None if body == b"ask, wait" else self.render(future.result() + body)
+            return None if body == b"ask, wait" else self.render(told + body)
 
-        async def otherwise(future: asyncio.Future[bytes]) -> Rendered:
+        async def otherwise(told: bytes) -> Rendered:
             await asyncio.sleep(WAIT)
             if body == b"ask, refused":
                 raise InvalidToken
-            return self.render(b"hot in time " + future.result() + body)
+            return self.render(b"hot in time " + told + body)
 
-        return Pending(answer).then(make, otherwise)
+        return asked.then(make, otherwise)
 
     async def answer(self, scope: Scope, body: bytes) -> Rendered:
         if body == b"refused":
@@ -510,6 +510,16 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(HttpToolsProtocol, "data_received", noting)
     return given
+
+
+async def test_requests_with_one_head_have_the_id_that_they_bring_or_each_its_own(port: int) -> None:
+    own, twice = (
+        HOT.replace(b"X-Request-ID: r\r\n", b""),
+        HOT.replace(b"X-Request-ID: r", b"X-Request-ID:\r\nX-Request-ID: r"),
+    )
+    ids = re.findall(rb"x-request-id: ([^\r]+)", await answer_to(port, *[own] * 4, *[HOT] * 3, *[twice] * 3, own))
+    assert len({*ids[:4], *ids[10:]}) == 5
+    assert ids[4:10] == [b"r"] * 6
 
 
 async def test_a_head_that_came_before_is_not_read_again(port: int, told: Told, read: list[bytes]) -> None:

@@ -1,6 +1,5 @@
 """What the Redis contracts stand on: a family and its tokens to try, and a plain client to look and to interfere."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from service.sessions.refresh_token import RefreshToken
 from service.storage.redis import RedisLink, RedisRefreshFamilies
 from service.storage.redis.keyspace import Keyspace
 from tests.servers.valkey import ValkeyCluster, connected
+from tests.settled import settled
 
 KEYS = Keyspace()
 GRACE = timedelta(seconds=10)
@@ -92,7 +92,7 @@ class Held:
         pending = self.store.begin(token, terms) if self.is_begun else None
         if pending is None:
             return await self.store.rotate(token, terms)
-        await asyncio.wait([pending.future])
+        await settled(pending)
         return pending.at_once() or await pending.in_time()
 
     async def advance(self, to: int) -> "Held":

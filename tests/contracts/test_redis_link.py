@@ -16,11 +16,15 @@ from gatepost.revocation import Revocation, RevocationKind
 from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.sessions.families import Rotated, Unsure
+from service.storage.figures import TOOK
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
+from service.storage.redis.link import PATIENCE
+from service.storage.redis.packed import Outline, Questions, pack
 from tests.contracts.redis_ground import IDLE, Held, make_family, make_token, peek
 from tests.fair_clock import fair_clock
 from tests.servers.proxy import TcpProxy
 from tests.servers.valkey import ValkeyBehindSentinels, ValkeyCluster, ValkeyServer
+from tests.settled import settled
 
 pytestmark = pytest.mark.anyio
 REFUSED_WITHIN = 2.0
@@ -365,34 +369,75 @@ async def test_cancelled_calls_leave_no_answer_for_others(own_valkey: ValkeyServ
 
 
 async def test_who_cannot_wait_is_told_what_became_of_the_question(own_valkey: ValkeyServer, link: RedisLink) -> None:
-    assert link.post("a", ("SET", "a", 1)) is None, "nobody has connected yet"
+    put, get_field, get = Outline(("SET", "a"), ()), Outline(("HGET", "a"), ()), Outline(("GETRANGE", "a", 0), ())
+    assert link.post("a", put, 1) is None, "nobody has connected yet"
     await link.ping()
-    kept, wrong = link.post("a", ("SET", "a", 1)), link.post("a", ("HGET", "a", "b"))
+    TOOK.take()
+    kept, wrong = link.post("a", put, 1), link.post("a", get_field, 1)
     assert kept is not None
     assert wrong is not None
-    await asyncio.wait([kept.future, wrong.future])
+    await settled(kept, wrong)
+    *counts, seconds = TOOK.take()["redis",]
+    assert sum(counts) == 2
+    assert 0 < seconds < 2 * PATIENCE.total_seconds()
     assert (kept.at_once(), wrong.at_once()) == (b"OK", None)
     with pytest.raises(StoreUnavailable, match="redis"):
         await wrong.in_time()
     both, half = (
-        link.post_all([("a", ("GET", "a")), ("b", ("GET", "b"))]),
-        link.post_all([("a", ("GET", "a")), ("a", ("HGET", "a", "b"))]),
+        link.post_all(Questions(("a", ("GET", "a")), ("b", ("GET", "b")))),
+        link.post_all(Questions(("a", ("GET", "a")), ("a", ("HGET", "a", "b")))),
     )
     assert both is not None
     assert half is not None
-    await asyncio.wait([both.future, half.future])
+    await settled(both, half)
     assert (both.at_once(), half.at_once()) == ([b"1", None], None)
     with pytest.raises(StoreUnavailable, match="redis"):
         await half.in_time()
     own_valkey.freeze()
-    lost = link.post("a", ("GET", "a"))
+    lost = link.post("a", get, 0)
     assert lost is not None
-    await asyncio.wait([lost.future], timeout=REFUSED_WITHIN)
+    await asyncio.wait_for(settled(lost), REFUSED_WITHIN)
     with pytest.raises(StoreUnavailable):
         lost.at_once()
     with pytest.raises(StoreUnavailable):
         await lost.in_time()
-    assert link.post("a", ("GET", "a")) is None
+    assert link.post("a", get, 0) is None
+
+
+async def test_a_question_that_a_busy_worker_has_not_sent_yet_is_not_late(link: RedisLink) -> None:
+    await link.ping()
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
+    asked = link.post("a", Outline(("SET", "a"), ()), 1)
+    assert asked is not None
+    time.sleep(PATIENCE.total_seconds() + 0.1)
+    await settled(asked)
+    assert (asked.at_once(), problems) == (b"OK", [])
+
+
+async def test_who_is_told_and_fails_keeps_no_answer_from_others(link: RedisLink) -> None:
+    await link.ping()
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem["exception"]))
+    put, get = Outline(("SET", "told"), ()), Outline(("GETRANGE", "told", 0), ())
+    first, failing, last = link.post("told", put, 7), link.post("told", put, 8), link.post("told", get, 0)
+    assert first is not None
+    assert failing is not None
+    assert last is not None
+    failing.when_settled(lambda: {}["whatever"])  # type: ignore[call-overload]
+    await settled(first, last)
+    assert (first.at_once(), failing.at_once(), last.at_once()) == (b"OK", b"OK", b"8")
+    assert [type(problem) for problem in problems] == [KeyError]
+    assert await link.ask("told", ("GET", "told")) == b"8"
+
+
+@pytest.mark.parametrize("number", [0, 9, 10, 2**32 - 2])
+@pytest.mark.parametrize("after", [(), ("z", 7, b"\0")])
+def test_what_is_packed_but_for_a_number_is_the_command_with_that_number(
+    number: int, after: tuple[str | bytes | int, ...]
+) -> None:
+    outline = Outline(("EVALSHA", "é", b"\r\n"), after)
+    assert outline.packed(number) == pack(outline.command(number)) == pack(("EVALSHA", "é", b"\r\n", number, *after))
 
 
 async def test_a_name_without_a_utf8_form_is_refused(link: RedisLink) -> None:
@@ -490,7 +535,7 @@ async def test_after_an_outage_nobody_is_let_through_before_on_return_has_ended(
     while time.monotonic() < until:
         await refusal_takes(link.ping)
         await refusal_takes(lambda: link.ask("drained", ("GET", "drained")))
-        assert link.post("drained", ("GET", "drained")) is None
+        assert link.post("drained", Outline(("GETRANGE", "drained", 0), ()), 0) is None
         await asyncio.sleep(0.01)
     assert recorder.ran == ran
     recorder.gate.set()

@@ -17,6 +17,7 @@ from service.sessions.families import Closed, Rotated, Unsure
 from service.storage.redis import RedisLink, RedisRefreshFamilies, RedisRevocationEngine
 from service.storage.redis.keyspace import MARGIN, STREAM_LENGTH
 from tests.contracts.redis_ground import KEYS, Held, linked, make_family, make_token, peek
+from tests.settled import settled
 
 pytestmark = pytest.mark.anyio
 HOUR = timedelta(hours=1)
@@ -45,7 +46,7 @@ class Ground:
         is_revoked = await self.engine.is_revoked(token)
         begun = self.engine.begin(token)
         if begun is not None:
-            await asyncio.wait([begun.future])
+            await settled(begun)
             assert begun.at_once() is is_revoked
         return is_revoked
 

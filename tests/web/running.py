@@ -15,10 +15,12 @@ from service import clock
 from service.accounts.account import User
 from service.app import create_app
 from service.clients.client import Client
+from service.pending import Pending
 from service.settings import Settings, load_settings
 from service.web.edge import ALIKE, Alike, Edge, HotEndpoint
 from service.web.rooms import Rooms
 from tests.servers.gatepost import PASSWORD, settings_for
+from tests.settled import settled
 from tests.telemetry.spans import Spans
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
@@ -105,8 +107,8 @@ def as_served(edge: Edge) -> ASGIApp:
             receive = _once(body)
             connection.note(scope)
             whole = edge.at_hand(scope, body)
-            if isinstance(whole, asyncio.Future):
-                await asyncio.wait([whole])
+            if isinstance(whole, Pending):
+                await settled(whole)
                 whole = edge.asked(scope)
             whole = whole or await asyncio.create_task(edge.later(scope, body))
         if whole is None:

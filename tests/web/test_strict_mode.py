@@ -9,10 +9,12 @@ import pytest
 
 from gatepost.revocation import Revocation, RevocationKind
 from service import clock
+from service.pending import Pending
 from service.revocation.entry import Entry
 from service.storage.redis import RedisLink, RedisRevocationEngine
 from service.web.watch import CALLER
 from tests.servers.valkey import ValkeyServer
+from tests.settled import settled
 from tests.web.running import Web, running_web
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +35,7 @@ def scope_of(fields: dict[str, str], query: bytes = b"") -> dict[str, Any]:
 
 
 def asked(web: Web, fields: dict[str, str]) -> Any:
-    """What the connection is given: a future where the engine is asked, else the answer or None."""
+    """What the connection is given: what is pending where the engine is asked, else the answer or None."""
     return web.edge.at_hand(scope_of(fields), b"")
 
 
@@ -56,8 +58,9 @@ async def tell(web: Web, kind: RevocationKind, subject: str, owner: str) -> None
 async def test_the_connection_asks_the_engine_about_a_token_that_was_good(web: Web) -> None:
     fields = await let_in(web, "strict-a")
     answer = asked(web, fields)
-    assert isinstance(answer, asyncio.Future)
-    assert len(await answer) == 3
+    assert isinstance(answer, Pending)
+    await settled(answer)
+    assert len(answer._value) == 3
     assert asked(web, {**fields, "X-Api-Key": "x"}) is None
     assert asked(web, {**fields, "Cookie": "x=y"}) is None
     assert asked(web, {"Authorization": fields["Authorization"] + "x"}) is None
@@ -75,8 +78,8 @@ async def test_who_lacks_a_scope_is_told_which(web: Web) -> None:
         assert answer.status_code == 403
         assert 'scope="orders:write"' in answer.headers["www-authenticate"]
     scope = scope_of(fields, b"scope=orders%3Awrite")
-    future: Any = web.edge.at_hand(scope, b"")
-    await asyncio.wait([future])
+    pending: Any = web.edge.at_hand(scope, b"")
+    await settled(pending)
     assert web.edge.asked(scope) is None
     assert await asyncio.create_task(web.edge.later(scope, b"")) is None
     assert scope[CALLER].subject == (await web.client.get(VERIFY, headers=fields)).json()["sub"]

@@ -4,19 +4,31 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
+from service.bounded import Bounded
 from service.pending import Pending
 from service.protocol.errors import StoreUnavailable
 from service.sessions.families import Closed, Family, Foreign, Outcome, Repeated, Reused, Rotated, Terms, Unsure
 from service.sessions.refresh_token import RefreshToken
 from service.storage.redis.keyspace import PREFIX, Keyspace
 from service.storage.redis.link import RedisLink
-from service.storage.redis.scripts import CLOSE, FIND, RESTORE, ROTATE, Command
+from service.storage.redis.packed import Outline
+from service.storage.redis.scripts import CLOSE, FIND, RESTORE, ROTATE
 from service.storage.redis.times import for_script, from_micros, span_for_script, to_micros
 from service.storage.redis.wire import Reply
 
 _REMEMBERED = 10_000
 _SUCCESSORS: Mapping[bytes, type[Rotated | Repeated]] = {b"rotated": Rotated, b"repeated": Repeated}
+
+
+class _Rotation(NamedTuple):
+    """What is asked about one family whenever it is to be rotated on these terms."""
+
+    user_id: str
+    terms: Terms
+    key: str
+    outline: Outline
 
 
 class RedisRefreshFamilies:
@@ -27,7 +39,7 @@ class RedisRefreshFamilies:
     def __init__(self, link: RedisLink, *, prefix: str = PREFIX) -> None:
         self._link = link
         self._keys = Keyspace(prefix)
-        self._family_keys = lru_cache(_REMEMBERED)(self._name_keys)
+        self._rotations: Bounded[str, _Rotation] = Bounded()
 
     async def open(self, family: Family, *, idle: timedelta) -> None:
         """Keep a new family at generation 0, held against SQL in this Redis run."""
@@ -36,24 +48,29 @@ class RedisRefreshFamilies:
     async def rotate(self, presented: RefreshToken, terms: Terms) -> Outcome:
         """Spend one generation, in one atomic step. It is asked once and never again: a second asking after a lost
         answer would look like reuse."""
-        key, command = self._rotate(presented, terms)
-        return _read_outcome(await self._link.ask(key, command), presented, terms.client_id)
+        known = self._rotation(presented, terms)
+        reply = await self._link.ask(known.key, known.outline.command(presented.generation))
+        return _read_outcome(reply, presented, terms.client_id)
 
     def begin(self, presented: RefreshToken, terms: Terms) -> Pending[Outcome] | None:
         """The same, asked now and answered later. Raises `StoreUnavailable`."""
-        posted = self._link.post(*self._rotate(presented, terms))
+        known = self._rotation(presented, terms)
+        posted = self._link.post(known.key, known.outline, presented.generation)
         if posted is None:
             return None
         return posted.then(lambda reply: _read_outcome(reply, presented, terms.client_id))
 
-    def _rotate(self, presented: RefreshToken, terms: Terms) -> tuple[str, Command]:
-        keys = self._family_keys(presented.user_id, presented.family_id)
-        client_id, epoch, client_epoch, grace, idle = terms
-        spans = span_for_script(grace), span_for_script(idle)
-        return keys[0], ROTATE.command(keys, client_id, presented.generation, epoch, client_epoch, *spans)
-
-    def _name_keys(self, user_id: str, family_id: str) -> tuple[str, str]:
-        return self._keys.family(user_id, family_id), self._keys.user_epoch(user_id)
+    def _rotation(self, presented: RefreshToken, terms: Terms) -> _Rotation:
+        """What asks about this family; put together once as long as the terms stay the same."""
+        user_id, family_id, _ = presented
+        known = self._rotations.get(family_id)
+        if known is None or known.terms != terms or known.user_id != user_id:
+            key, epoch_key = self._keys.family(user_id, family_id), self._keys.user_epoch(user_id)
+            before = ROTATE.command((key, epoch_key), terms.client_id)
+            spans = span_for_script(terms.grace), span_for_script(terms.idle)
+            known = _Rotation(user_id, terms, key, Outline(before, (terms.epoch, terms.client_epoch, *spans)))
+            self._rotations.keep(family_id, known)
+        return known
 
     async def find_generation(self, user_id: str, family_id: str) -> int | None:
         """How far the family has come. What cannot be read is as good as absent: `rotate` would ask SQL too."""

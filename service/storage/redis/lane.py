@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from datetime import timedelta
-from typing import NamedTuple
 
 import structlog
 from redis.asyncio.connection import AbstractConnection
@@ -15,7 +14,7 @@ from redis.exceptions import ClusterDownError, NoScriptError, ReadOnlyError, Res
 from service.protocol.errors import StoreUnavailable
 from service.storage.figures import REFUSED, TOOK
 from service.storage.redis.scripts import BY_DIGEST, Command
-from service.storage.redis.wire import CONNECT_WITHIN, SILENT, Reply, Wire
+from service.storage.redis.wire import CONNECT_WITHIN, SILENT, Outcome, Reply, Told, Wire
 
 _log = structlog.get_logger("gatepost.redis")
 _PROBE_EVERY = timedelta(milliseconds=200)
@@ -24,35 +23,6 @@ _DROPPED_FOR = timedelta(milliseconds=600)
 _RECOVERING: ContextVar[bool] = ContextVar("recovering", default=False)
 _WRONG_SERVER = (ReadOnlyError, ClusterDownError)
 """Answers by which a server says that it should not be asked at all, as against not this or not now."""
-
-
-class Sent(NamedTuple):
-    """Commands on their way since `began`, by the monotonic clock."""
-
-    wire: Wire
-    commands: Sequence[Command]
-    replies: asyncio.Future[list[Reply]]
-    began: float
-
-    def read(self, replies: asyncio.Future[list[Reply]]) -> Reply | None:
-        """The reply to a single one, when it is no error. Raises `StoreUnavailable`."""
-        [reply] = replies.result()
-        if isinstance(reply, ResponseError):
-            return None
-        self.note_answer()
-        return reply
-
-    def read_all(self, replies: asyncio.Future[list[Reply]]) -> list[Reply] | None:
-        """The replies, when none is an error. Raises `StoreUnavailable`."""
-        read = replies.result()
-        if any(isinstance(reply, ResponseError) for reply in read):
-            return None
-        self.note_answer()
-        return read
-
-    def note_answer(self) -> None:
-        """They have been answered now."""
-        TOOK.add(time.monotonic() - self.began, "redis")
 
 
 class Lane:
@@ -96,37 +66,41 @@ class Lane:
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Replies in order; a command's own error is a reply. Raises `StoreUnavailable`."""
-        began = time.monotonic()
         wire = self._wire
         try:
             if wire is None or not (self._usable or _RECOVERING.get()):
                 wire = await self._wait_for_wire()
-            sent = Sent(wire, commands, wire.send(commands), began)
+            began = time.monotonic()
+            replies = await wire.ask(commands)
         except StoreUnavailable:
             REFUSED.add("redis")
             raise
-        return await self.finish(sent)
+        _note_answer(time.monotonic() - began)  # here, where it is known for which request it was
+        return await self.finish(wire, commands, replies)
 
-    def send(self, commands: Sequence[Command]) -> Sent | None:
-        """Ask without waiting; None where that needs waiting. Raises `StoreUnavailable`."""
-        if self._wire is None or not self._usable:
+    def send(self, packed: bytes, count: int, tell: Told) -> Wire | None:
+        """Ask without waiting, by this wire; None where that needs waiting. Raises `StoreUnavailable`."""
+        wire = self._wire
+        if wire is None or not self._usable:
             return None
-        return Sent(self._wire, commands, self._wire.send(commands), time.monotonic())
+        wire.send(packed, count, tell, _note_answer)
+        return wire
 
-    async def finish(self, sent: Sent) -> list[Reply]:
-        """What `ask` gives, of what was sent here."""
+    async def finish(self, wire: Wire, commands: Sequence[Command], outcome: Outcome) -> list[Reply]:
+        """What `ask` gives, after what became of these commands that were sent by this wire."""
         try:
-            replies = await sent.replies
+            if isinstance(outcome, StoreUnavailable):
+                raise outcome
+            replies = outcome
             for place, reply in enumerate(replies):
                 if isinstance(reply, NoScriptError):
-                    command = sent.commands[place]
-                    [replies[place]] = await sent.wire.ask([BY_DIGEST[str(command[1])].in_full(command)])
+                    command = commands[place]
+                    [replies[place]] = await wire.ask([BY_DIGEST[str(command[1])].in_full(command)])
                 elif isinstance(reply, _WRONG_SERVER):
-                    await self._refuse(sent.wire, str(reply))
+                    await self._refuse(wire, str(reply))
         except StoreUnavailable:
             REFUSED.add("redis")
             raise
-        sent.note_answer()
         return replies
 
     async def check(self) -> None:
@@ -209,3 +183,7 @@ class Lane:
     async def _refuse(self, wire: Wire, why: str) -> None:
         await wire.close()
         raise StoreUnavailable("redis", detail=why)
+
+
+def _note_answer(seconds: float) -> None:
+    TOOK.add(seconds, "redis")

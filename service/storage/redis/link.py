@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -15,10 +14,11 @@ from redis.exceptions import ResponseError
 from service.pending import Pending
 from service.protocol.errors import StoreUnavailable
 from service.storage.redis.address import Address, Layout, SentinelDialler, parse_address
-from service.storage.redis.lane import Lane, Sent
+from service.storage.redis.lane import Lane
+from service.storage.redis.packed import Outline, Questions
 from service.storage.redis.routes import ClusterRoutes, OneServer, Routes
 from service.storage.redis.scripts import Command
-from service.storage.redis.wire import Reply, Wire
+from service.storage.redis.wire import Outcome, Reply, Wire
 
 PATIENCE = timedelta(milliseconds=500)
 """How long one answer is waited for. Nothing is asked twice, so this is all the time that a busy host gets."""
@@ -82,24 +82,29 @@ class RedisLink:
             raise _unwritable() from None
         return _checked(reply)
 
-    def post(self, key: str, command: Command) -> Pending[Reply] | None:
+    def post(self, key: str, outline: Outline, number: int) -> Pending[Reply] | None:
         """Ask the server that holds `key` now; None where that takes waiting, and nothing was asked. Raises
         `StoreUnavailable`."""
         lane = self._routes.lane_at_once(key)
-        sent = None if lane is None else lane.send((command,))
-        if lane is None or sent is None:
+        pending: Pending[Outcome] = Pending()
+        wire = None if lane is None else lane.send(outline.packed(number), 1, pending.settle)
+        if lane is None or wire is None:
             return None
-        return Pending(sent.replies).then(sent.read, partial(self._finish, lane, sent))
+        return pending.then(_only_reply, lambda outcome: self._finish(lane, wire, outline.command(number), outcome))
 
-    def post_all(self, questions: Sequence[tuple[str, Command]]) -> Pending[list[Reply]] | None:
+    def post_all(self, questions: Questions) -> Pending[list[Reply]] | None:
         """Ask all now, of one server; None where that takes waiting or another server, and nothing was asked. Raises
         `StoreUnavailable`."""
-        lanes = {self._routes.lane_at_once(key) for key, _ in questions}
+        lanes = {self._routes.lane_at_once(key) for key, _ in questions.asked}
         lane = lanes.pop()
-        sent = None if lanes or lane is None else lane.send([command for _, command in questions])
-        if lane is None or sent is None:
+        pending: Pending[Outcome] = Pending()
+        wire = None if lanes or lane is None else lane.send(questions.packed(), len(questions.asked), pending.settle)
+        if lane is None or wire is None:
             return None
-        return Pending(sent.replies).then(sent.read_all, partial(self._finish_all, lane, sent))
+        return pending.then(
+            _replies,
+            lambda outcome: self._finish_all(lane, wire, [command for _, command in questions.asked], outcome),
+        )
 
     async def ask_all(self, questions: Sequence[tuple[str, Command]]) -> list[Reply]:
         """The answers to all, in order, asked in one round trip of each server; not as one transaction.
@@ -170,12 +175,12 @@ class RedisLink:
     async def _ask_lane(self, lane: Lane, commands: Sequence[Command]) -> list[Reply]:
         return await self._followed(lane, commands, await lane.ask(commands))
 
-    async def _finish(self, lane: Lane, sent: Sent, _: object) -> Reply:
-        [reply] = await self._finish_all(lane, sent, _)
+    async def _finish(self, lane: Lane, wire: Wire, command: Command, outcome: Outcome) -> Reply:
+        [reply] = await self._finish_all(lane, wire, (command,), outcome)
         return reply
 
-    async def _finish_all(self, lane: Lane, sent: Sent, _: object) -> list[Reply]:
-        replies = await self._followed(lane, sent.commands, await lane.finish(sent))
+    async def _finish_all(self, lane: Lane, wire: Wire, commands: Sequence[Command], outcome: Outcome) -> list[Reply]:
+        replies = await self._followed(lane, commands, await lane.finish(wire, commands, outcome))
         return [_checked(reply) for reply in replies]
 
     async def _followed(self, lane: Lane, commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
@@ -195,6 +200,21 @@ class RedisLink:
     async def _return(self) -> None:
         async with self._returning:
             await self.on_return()
+
+
+def _only_reply(outcome: Outcome) -> Reply | None:
+    replies = _replies(outcome)
+    return None if replies is None else replies[0]
+
+
+def _replies(outcome: Outcome) -> list[Reply] | None:
+    """Those of an outcome, when none is an error. Raises `StoreUnavailable`."""
+    if isinstance(outcome, StoreUnavailable):
+        raise outcome
+    for reply in outcome:
+        if isinstance(reply, ResponseError):
+            return None
+    return outcome
 
 
 def _checked(reply: Reply) -> Reply:

@@ -11,6 +11,7 @@ from service.protocol.errors import StoreUnavailable
 from service.revocation.entry import Entry, Recorded
 from service.storage.redis.keyspace import MARGIN, PREFIX, STREAM_LENGTH, Keyspace
 from service.storage.redis.link import RedisLink
+from service.storage.redis.packed import Questions
 from service.storage.redis.scripts import APPEND, CLOSE, RAISE, Command
 from service.storage.redis.times import for_script, from_micros, to_micros
 from service.storage.redis.wire import Reply
@@ -22,7 +23,6 @@ _READ = 1_000
 _START = (0, 0)
 _REMEMBERED = 10_000
 
-Questions = tuple[tuple[str, Command], ...]
 Position = tuple[int, int]
 """An id of the stream: milliseconds and a number within them."""
 
@@ -51,7 +51,7 @@ class RedisRevocationEngine:
 
     async def is_revoked(self, token: Revocable) -> bool:
         """Whether Redis says so, in one round trip of each server asked."""
-        return _is_revoked(token, await self._link.ask_all(self._asked_about(token)))
+        return _is_revoked(token, await self._link.ask_all(self._asked_about(token).asked))
 
     def begin(self, token: Revocable) -> Pending[bool] | None:
         """The same, asked now and answered later, where one server has all that is asked for."""
@@ -66,7 +66,7 @@ class RedisRevocationEngine:
         named = [self._keys.blacklist(owner, RevocationKind.TOKEN, jti)]
         if session_id is not None:
             named.append(self._keys.blacklist(owner, RevocationKind.SESSION, session_id))
-        return (
+        return Questions(
             (user_epoch_key, ("GET", user_epoch_key)),
             (client_epoch_key, ("GET", client_epoch_key)),
             (named[0], ("EXISTS", *named)),

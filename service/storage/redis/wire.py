@@ -1,17 +1,21 @@
 """One connection that all callers share: what they ask in one turn of the event loop leaves in one write."""
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
-from hiredis import PushNotification, Reader, pack_command
+from hiredis import PushNotification, Reader
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import InvalidResponse, ResponseError
 
 from service.protocol.errors import StoreUnavailable
+from service.storage.redis.packed import pack
 from service.storage.redis.scripts import Command
 
 Reply = object
@@ -20,22 +24,26 @@ Reply = object
 CONNECT_WITHIN = timedelta(milliseconds=800)
 SILENT = "no answer in time"
 _NOT_YET = object()
+Outcome = list[Reply] | StoreUnavailable
+Told = Callable[[Outcome], None]
+"""Is called with the replies, in order, or with why there are none."""
 
 
 @dataclass(slots=True)
 class _Asked:
     packed: bytes
     count: int
-    deadline: float
-    answer: asyncio.Future[list[Reply]]
-    replies: list[Reply] = field(default_factory=list)
+    tell: Told
+    took: Callable[[float], None] | None
+    replies: list[Reply]
+    sent_at: float = math.inf
 
 
 class Wire(asyncio.Protocol):
     """A live connection. It breaks once and for all when a reply is late, out of turn, or the connection is lost.
 
-    Callers only ever wait for a future, so one that is cancelled leaves its reply to be read and thrown away: replies
-    cannot come to the wrong caller. A command that was sent is never sent again: nobody knows whether it was done.
+    Nobody but this reads, so a caller that is cancelled leaves its reply to be read and thrown away: replies cannot
+    come to the wrong one. A command that was sent is never sent again: nobody knows whether it was done.
 
     redis-py dials and shakes hands (TLS, password, protocol, database); then its socket is read and written here,
     where a question costs a twentieth of what its streams take.
@@ -81,25 +89,26 @@ class Wire(asyncio.Protocol):
             raise
 
     async def ask(self, commands: Iterable[Command]) -> list[Reply]:
-        """The replies to `send`, as they come. Raises `StoreUnavailable`, also when the wire breaks."""
-        return await self.send(commands)
+        """The replies to `send`. Raises `StoreUnavailable`, also when the wire breaks."""
+        answer: asyncio.Future[list[Reply]] = self._loop.create_future()
+        packed = [pack(command) for command in commands]
+        self.send(b"".join(packed), len(packed), partial(_settle, answer))
+        return await answer
 
-    def send(self, commands: Iterable[Command]) -> asyncio.Future[list[Reply]]:
-        """Send these one after the other with nothing between; there will be their replies, in order.
+    def send(self, packed: bytes, count: int, tell: Told, took: Callable[[float], None] | None = None) -> None:
+        """Send so many commands one after the other with nothing between. `tell` is called once, as the last reply is
+        read, and `took` before it with the seconds until then; both must be quick.
 
         A command's own error is a reply. Raises `StoreUnavailable` when the wire is broken.
         """
-        packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # it takes any length
         if self.broken is not None:
             raise StoreUnavailable("redis", detail=self.broken)
-        answer: asyncio.Future[list[Reply]] = self._loop.create_future()
-        asked = _Asked(b"".join(packed), len(packed), self._loop.time() + self._patience, answer)
+        asked = _Asked(packed, count, tell, took, [])
         if not self._unsent:
             self._loop.call_soon(self._write)
         self._unsent.append(asked)
         if self._watch is None:
             self._watch = self._loop.call_later(self._patience, self._look)
-        return answer
 
     async def close(self) -> None:
         """Hang up; what was asked and not answered is `StoreUnavailable`."""
@@ -110,12 +119,13 @@ class Wire(asyncio.Protocol):
         """Replies, or parts of them."""
         try:
             self._reader.feed(data)
+            now = time.monotonic()
             while self.broken is None:
                 reply = self._reader.gets()
                 if reply is _NOT_YET:
                     return
                 if not isinstance(reply, PushNotification):
-                    self._take(reply)
+                    self._take(reply, now)
         except Exception as error:  # what is no reply, or one that nobody asked for: this connection is done for
             self._break(_words(error))
 
@@ -126,11 +136,14 @@ class Wire(asyncio.Protocol):
 
     def _write(self) -> None:
         if self.broken is None:
-            asked, self._unsent = self._unsent, []
-            self._awaited.extend(asked)
-            self._transport.write(b"".join([item.packed for item in asked]))
+            leaving, self._unsent = self._unsent, []
+            now = time.monotonic()
+            for asked in leaving:
+                asked.sent_at = now
+            self._awaited.extend(leaving)
+            self._transport.write(b"".join([asked.packed for asked in leaving]))
 
-    def _take(self, reply: Reply) -> None:
+    def _take(self, reply: Reply, now: float) -> None:
         if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
             raise reply  # it is about the connection: too many clients, still loading
         asked = self._awaited[0]
@@ -138,8 +151,7 @@ class Wire(asyncio.Protocol):
         if len(asked.replies) == asked.count:
             self._awaited.popleft()
             self._late = False
-            if not asked.answer.done():
-                asked.answer.set_result(asked.replies)
+            self._tell(asked, asked.replies, now)
 
     def _look(self) -> None:
         """Break the wire when the oldest question has waited too long; looks twice, so that a pause of this very
@@ -148,7 +160,7 @@ class Wire(asyncio.Protocol):
         oldest = self._awaited[0] if self._awaited else self._unsent[0] if self._unsent else None
         if oldest is None or self.broken is not None:
             return
-        wait = oldest.deadline - self._loop.time()
+        wait = min(oldest.sent_at - time.monotonic(), 0) + self._patience
         if wait <= 0:
             if self._late:
                 self._break(SILENT)
@@ -163,13 +175,30 @@ class Wire(asyncio.Protocol):
         self.broken = why
         if self._watch is not None:
             self._watch.cancel()
-        for asked in (*self._awaited, *self._unsent):
-            if not asked.answer.done():
-                asked.answer.set_exception(StoreUnavailable("redis", detail=why))
+        unanswered = [*self._awaited, *self._unsent]
         self._awaited.clear()
         self._unsent.clear()
         self._transport.abort()
         self._on_broken(self, why)
+        for asked in unanswered:
+            self._tell(asked, StoreUnavailable("redis", detail=why))
+
+    def _tell(self, asked: _Asked, outcome: Outcome, answered_at: float | None = None) -> None:
+        try:
+            if answered_at is not None and asked.took is not None:
+                asked.took(answered_at - asked.sent_at)
+            asked.tell(outcome)
+        except Exception as error:  # whatever they make of it, others still wait for what comes here
+            self._loop.call_exception_handler({"message": "a reply of redis was not taken", "exception": error})
+
+
+def _settle(answer: asyncio.Future[list[Reply]], outcome: Outcome) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, StoreUnavailable):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
 
 
 def _words(error: BaseException) -> str:

@@ -14,8 +14,10 @@ from service.accounts.account import User
 from service.accounts.change import UserChange
 from service.clients.registry import ClientChange
 from service.identifiers import new_id
+from service.pending import Pending
 from service.sessions.refresh_token import RefreshToken
 from tests.servers.valkey import ValkeyServer
+from tests.settled import settled
 from tests.web.oauth.asking import FORM, PEOPLE, SERVICE, TOKEN, App, assert_oauth_error, given, register
 from tests.web.oauth.browsing import Surfer, surfing
 from tests.web.running import Web, running_web
@@ -76,9 +78,9 @@ class Asked:
 
     async def is_answered_at_once(self) -> bool | None:
         """Whether there was no more than the one question; None: not even that was asked at once."""
-        if not isinstance(self.begun, asyncio.Future):
+        if not isinstance(self.begun, Pending):
             return None
-        await asyncio.wait([self.begun])
+        await settled(self.begun)
         if self.edge.asked(self.scope) is not None:
             return True
         assert await asyncio.create_task(self.edge.later(self.scope, self.body)) is not None
