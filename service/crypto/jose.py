@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jwk
 from jose.backends.base import Key
@@ -85,27 +85,38 @@ class JoseSigner:
 
     def sign(self, claims: Mapping[str, object], *, typ: str) -> str:
         """A compact JWS over the claims (RFC 7515 §7.1), `typ` in its header (RFC 8725 §3.11)."""
-        return self.sign_text(to_json(claims).decode(), typ=typ)
+        return self.sign_payload(encode_segment(to_json(claims)), typ=typ)
 
-    def sign_text(self, claims: str, *, typ: str) -> str:
-        """The same over claims that are JSON already."""
+    def sign_payload(self, payload: bytes, *, typ: str) -> str:
+        """The same over claims that are base64url already."""
         header = self._headers.get(typ)
         if header is None:
             known = {"alg": self._algorithm, "kid": self._kid, "typ": typ}
             header = self._headers[typ] = encode_segment(to_json(known)) + b"."
-        signed = header + encode_segment(claims.encode())
+        signed = header + payload
         return (signed + b"." + encode_segment(self._sign(signed))).decode()
 
 
 def _es256(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
-    """Signatures as RFC 7518 §3.4 has them. jose makes each by way of hexadecimal, which costs a quarter of it."""
+    """Signatures as RFC 7518 §3.4 has them."""
     algorithm = ec.ECDSA(Prehashed(hashes.SHA256()))
 
     def sign(signed: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(sha256(signed).digest(), algorithm))
-        return r.to_bytes(_COORDINATE) + s.to_bytes(_COORDINATE)
+        return fixed_length(key.sign(sha256(signed).digest(), algorithm))
 
     return sign
+
+
+def fixed_length(der: bytes) -> bytes:
+    """An ECDSA signature over P-256 as r and s of 32 bytes each, out of DER as OpenSSL makes it: two INTEGERs in a
+    SEQUENCE, none of them long. To go by numbers, as jose does, costs ten times as much."""
+    end = 4 + der[3]
+    return _coordinate(der[4:end]) + _coordinate(der[end + 2 :])
+
+
+def _coordinate(integer: bytes) -> bytes:
+    """In its full length: an INTEGER has no zeros in front but one where the number would be negative."""
+    return integer[-_COORDINATE:].rjust(_COORDINATE, b"\0")
 
 
 def _private_pem(algorithm: str) -> bytes:

@@ -1,7 +1,8 @@
 """A device without a keyboard: it begins a request, and asks until the person has decided (RFC 8628)."""
 
-from collections.abc import Mapping
 from datetime import datetime
+
+from pydantic_core import to_json
 
 from service.access.catalogue import OPENID
 from service.clients.authentication import ClientAuthentication, Sender
@@ -50,8 +51,8 @@ class DeviceAuthorization:
         self._resources = resources
         self._page = page
 
-    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> Mapping[str, object]:
-        """The members of the answer (§3.2). The same is held against the client as for the code grant.
+    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> bytes:
+        """The body of the answer, in JSON (§3.2). The same is held against the client as for the code grant.
 
         Raises `UnauthorizedClient`, `InvalidScope`, `InvalidTarget`, `StoreUnavailable`, and as
         `ClientAuthentication.check`.
@@ -65,7 +66,7 @@ class DeviceAuthorization:
             scopes -= {OFFLINE}
         audience = self._resources.of_client(client, unrepeated(form.find_all("resource")))
         start = await self._desk.start(client.id, scopes, audience)
-        return {
+        shown = {
             "device_code": start.device_code,
             "user_code": start.user_code,
             "verification_uri": self._page,
@@ -73,6 +74,7 @@ class DeviceAuthorization:
             "expires_in": int(start.expires_in.total_seconds()),
             "interval": int(start.interval.total_seconds()),
         }
+        return to_json(shown)
 
     def prepare(self, form: Form, sender: Sender, *, now: datetime) -> None:
         """Nothing: each answer is a new request that is kept."""

@@ -1,8 +1,7 @@
 """The phases that every token request goes through, so that no grant can forget one (RFC 6749 §3.2)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 
 from service.clients.authentication import ClientAuthentication, ProvedClient, Sender
 from service.clients.client import Client
@@ -37,8 +36,8 @@ class TokenEndpoint:
         """Every parameter that means something here; others are ignored (RFC 6749 §3.2)."""
         return frozenset(_SHARED).union(*(grant.parameters for grant in self._grants.values()))
 
-    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> Mapping[str, object]:
-        """The members of a successful answer.
+    async def answer(self, form: Form, sender: Sender, *, now: datetime) -> bytes:
+        """The body of a successful answer, in JSON.
 
         Raises the refusals of RFC 6749 §5.2, RFC 8628 §3.5 and RFC 8707 §2, and `StoreUnavailable`.
         """
@@ -80,15 +79,15 @@ class PreparedToken:
         self._grant = grant
         self._draft = draft
 
-    def answer(self, _: str, sender: Sender, *, now: datetime) -> Mapping[str, object] | None:
-        """The members of an answer with a new token; None once anything about the client may have changed, or
+    def answer(self, _: str, sender: Sender, *, now: datetime) -> bytes | None:
+        """The body of an answer with a new token; None once anything about the client may have changed, or
         no permit is at hand. Raises `TooManyAttempts`, `TooManyRequests`, `StoreUnavailable`."""
         stands = self._authentication.stands(self._proved, sender, now=now)
         if not stands or not sender.take(self._proved.client, now=now):
             return None
         issued = self._grant.issue(self._draft, now=now)
         _issued.add(ClientCredentialsGrant.grant_type)
-        return issued.document()
+        return issued.json()
 
 
 class PreparedRefresh:
@@ -104,23 +103,23 @@ class PreparedRefresh:
         self._grant = grant
         self._wanted = wanted
 
-    def answer(self, refresh_token: str, sender: Sender, *, now: datetime) -> Pending[Mapping[str, object]] | None:
-        """The members of an answer, once the engine has said what the token is worth. None as above, or where asking
+    def answer(self, refresh_token: str, sender: Sender, *, now: datetime) -> Pending[bytes] | None:
+        """The body of an answer, once the engine has said what the token is worth. None as above, or where asking
         takes waiting. Raises `InvalidGrant` too."""
         client = self._proved.client
         stands = self._authentication.stands(self._proved, sender, now=now)
         if not stands or not sender.take(client, now=now):
             return None
         issued = self._grant.begin(refresh_token, self._wanted, now=now)
-        return None if issued is None else issued.then(partial(_answer, self._grant, client, sender))
+        return None if issued is None else issued.then(lambda given: _answer(self._grant, client, sender, given))
 
 
-def _answer(grant: Grant, client: Client, sender: Sender, issued: Issued) -> Mapping[str, object]:
-    """The members of an answer with what was issued, which is counted."""
+def _answer(grant: Grant, client: Client, sender: Sender, issued: Issued) -> bytes:
+    """The body of an answer with what was issued, which is counted."""
     if issued.person is not None:
         sender.is_known(client.id, issued.person)
     _issued.add(grant.grant_type)
-    return issued.document()
+    return issued.json()
 
 
 def _request(grant: Grant, client: Client, form: Form, now: datetime) -> TokenRequest:

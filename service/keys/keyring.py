@@ -72,9 +72,9 @@ class Keyring:
         """Sign with the present key of `algorithm`, else of the first. Raises `StoreUnavailable` for lack of one."""
         return self._signer(algorithm or self.algorithms[0], now).sign(claims, typ=typ)
 
-    def sign_text(self, claims: str, *, typ: str, now: datetime) -> str:
-        """The same for claims that are JSON already, with the key of access tokens."""
-        return self._signer(self.algorithms[0], now).sign_text(claims, typ=typ)
+    def sign_payload(self, payload: bytes, *, typ: str, now: datetime) -> str:
+        """The same for claims that are base64url already, with the key of access tokens."""
+        return self._signer(self.algorithms[0], now).sign_payload(payload, typ=typ)
 
     def ages(self, now: datetime) -> Mapping[str, timedelta]:
         """For how long the present key of each algorithm has signed."""

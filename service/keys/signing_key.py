@@ -77,5 +77,5 @@ class SignsBytes(Protocol):
     def sign(self, claims: Mapping[str, object], *, typ: str) -> str:
         """A compact JWS over the claims (RFC 7515 §7.1)."""
 
-    def sign_text(self, claims: str, *, typ: str) -> str:
-        """The same over claims that are JSON already."""
+    def sign_payload(self, payload: bytes, *, typ: str) -> str:
+        """The same over claims that are base64url already."""

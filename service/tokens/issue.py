@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from pydantic_core import to_json
@@ -11,22 +11,24 @@ from pydantic_core import to_json
 from gatepost.encoding import encode_segment
 from gatepost.scopes import format_scope
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Signer(Protocol):
     """The key that signs at this moment."""
 
-    def sign_text(self, claims: str, *, typ: str, now: datetime) -> str:
-        """A compact JWS over claims in JSON, with the `kid` and `alg` of the present key of access tokens. Raises
+    def sign_payload(self, payload: bytes, *, typ: str, now: datetime) -> str:
+        """A compact JWS over claims in base64url, with the `kid` and `alg` of the present key of access tokens. Raises
         `StoreUnavailable` when none has been read yet."""
 
 
 class IssuedToken(NamedTuple):
-    """A new access token and what its holder is told about it."""
+    """A new access token and what its holder is told about it; `expires_in` counts seconds."""
 
     token: str
     jti: str
     scopes: frozenset[str]
-    expires_in: timedelta
+    expires_in: int
 
     def __repr__(self) -> str:
         return f"IssuedToken(jti={self.jti!r})"
@@ -36,10 +38,12 @@ class IssuedToken(NamedTuple):
 class AccessTokenDraft:
     """All that an access token says but for its id and its times: what many of one kind have in common.
 
-    `claims` is JSON without its last brace; `life` is how long one lives that nothing else ends sooner.
+    `payload` is its JSON as far as that is known, in base64url, and `rest` what is left when three bytes each have
+    become four; `life` is how long one lives that nothing else ends sooner.
     """
 
-    claims: str
+    payload: bytes
+    rest: bytes
     scopes: frozenset[str]
     life: timedelta
 
@@ -94,15 +98,24 @@ class AccessTokenIssuer:
         asked = sorted(userinfo)
         if asked:
             claims["userinfo_claims"] = asked
-        return AccessTokenDraft(to_json(claims)[:-1].decode(), frozenset(scopes), self._life if life is None else life)
+        text = to_json(claims)[:-1]
+        whole = len(text) // 3 * 3
+        payload, life = encode_segment(text[:whole]), self._life if life is None else life
+        return AccessTokenDraft(payload, text[whole:], frozenset(scopes), life)
 
     def issue(self, draft: AccessTokenDraft, *, now: datetime, not_after: datetime | None = None) -> IssuedToken:
         """A new token, which never outlives `not_after`, the end of its session. Raises `StoreUnavailable` before a
         signing key is known."""
-        issued_at = int(now.timestamp())
-        life = draft.life if not_after is None else min(draft.life, not_after - now)
-        seconds = int(life.total_seconds())
-        jti = encode_segment(secrets.token_bytes(16)).decode()
-        claims = f'{draft.claims},"iat":{issued_at},"exp":{issued_at + seconds},"jti":"{jti}"}}'
-        token = self._signer.sign_text(claims, typ="at+jwt", now=now)
-        return IssuedToken(token, jti, draft.scopes, timedelta(seconds=seconds))
+        issued_at, life = _seconds(now - _EPOCH), draft.life
+        if not_after is not None and now + life > not_after:
+            life = not_after - now
+        seconds = _seconds(life)
+        jti = encode_segment(secrets.token_bytes(16))
+        more = b'%b,"iat":%d,"exp":%d,"jti":"%b"}' % (draft.rest, issued_at, issued_at + seconds, jti)
+        token = self._signer.sign_payload(draft.payload + encode_segment(more), typ="at+jwt", now=now)
+        return IssuedToken(token, jti.decode(), draft.scopes, seconds)
+
+
+def _seconds(span: timedelta) -> int:
+    """Whole ones."""
+    return span.days * 86_400 + span.seconds

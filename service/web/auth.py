@@ -223,7 +223,7 @@ def given(pair: TokenPair, response: Response, gate: Gate | None) -> Tokens:
     return Tokens(
         access_token=pair.access.token if in_body else None,
         token=pair.access.token if in_body else None,
-        expires_in=int(pair.access.expires_in.total_seconds()),
+        expires_in=pair.access.expires_in,
         refresh_token=pair.refresh_token if in_body else None,
         refresh_expires_in=int(pair.refresh_expires_in.total_seconds()),
         scope=format_scope(pair.access.scopes),

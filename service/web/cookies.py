@@ -50,7 +50,7 @@ class Cookies:
 
     def set(self, response: Response, pair: TokenPair) -> None:
         """Give the browser both tokens."""
-        self._set(response, self.access_name, pair.access.token, int(pair.access.expires_in.total_seconds()))
+        self._set(response, self.access_name, pair.access.token, pair.access.expires_in)
         self._set(response, self.refresh_name, pair.refresh_token, int(pair.refresh_expires_in.total_seconds()))
 
     def hold(self, response: Response, text: str, max_age: int) -> None:

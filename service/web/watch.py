@@ -1,5 +1,6 @@
 """Who looks on: whatever has to know of every answered request, such as the count of usage."""
 
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from starlette.types import Scope
@@ -21,6 +22,10 @@ class Caller(NamedTuple):
     kind: Kind
     subject: str
     client_id: str | None
+
+
+known_caller = lru_cache(10_000)(Caller)
+"""The same one again, for who calls again."""
 
 
 class Watch(Protocol):
@@ -46,4 +51,4 @@ class Tracing(Watch, Protocol):
 
 def person_calls(scope: Scope, user_id: str, client_id: str | None = None) -> None:
     """This person has shown who they are by something else than a credential of the JSON API."""
-    scope[CALLER] = Caller("user", user_id, client_id)
+    scope[CALLER] = known_caller("user", user_id, client_id)

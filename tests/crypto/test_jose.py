@@ -5,12 +5,13 @@ from secrets import token_bytes
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc import jwk
 from joserfc import jwt as other_jwt
 
 from gatepost.jws import parse_jws
 from gatepost.keys import KeySet
-from service.crypto.jose import ALGORITHMS, JoseForge
+from service.crypto.jose import ALGORITHMS, JoseForge, fixed_length
 from service.crypto.sealing import Sealer
 from service.crypto.secret import RootSecret
 
@@ -41,6 +42,20 @@ def test_a_symmetric_key_signs_and_publishes_nothing() -> None:
     secret = Sealer([SECRET]).open(key.sealed, place=f"signing_keys/{key.kid}/sealed")
     assert len(secret) == 32
     assert jwt.decode(token, secret, algorithms=["HS256"]) == CLAIMS
+
+
+@pytest.mark.spec("RFC 7518 §3.4")
+@pytest.mark.parametrize("r", [1, 2**128, 2**248 - 1, 2**255 - 1, 2**255, 2**256 - 1])
+@pytest.mark.parametrize("s", [1, 2**247, 2**255 - 1, 2**255])
+def test_a_signature_has_one_length_however_short_its_numbers_are(r: int, s: int) -> None:
+    assert fixed_length(encode_dss_signature(r, s)) == r.to_bytes(32) + s.to_bytes(32)
+
+
+def test_no_signature_is_spoilt_on_its_way_out_of_der() -> None:
+    key = FORGE.make("ES256", now=NOW)
+    signer, public = FORGE.signing(key), jwt.PyJWK(dict(key.public_jwk))
+    for number in range(600):  # of r and s one in 256 begins with a zero byte, every other one gets one in front
+        assert jwt.decode(signer.sign({"n": number}, typ="at+jwt"), public, algorithms=["ES256"]) == {"n": number}
 
 
 @pytest.mark.spec("RFC 7638 §3.1")

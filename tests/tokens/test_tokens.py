@@ -113,8 +113,17 @@ async def test_an_access_token_says_all_that_it_must_and_nothing_secret(ground: 
         "amr": ["pwd", "otp"],
         "acr": "silver",
     }
-    assert (issued.expires_in, issued.scopes) == (HOUR, {"a", "b"})
+    assert (issued.expires_in, issued.scopes) == (3_600, {"a", "b"})
     assert issued.token not in repr(issued)
+
+
+@pytest.mark.parametrize("subject", ["a", "ab", "abc", "密", '"\\'])
+async def test_what_is_encoded_before_and_what_is_encoded_with_each_token_meet_at_any_place(
+    ground: Ground, subject: str
+) -> None:
+    token = ground.issuer.issue(ground.issuer.draft(subject=subject, client_id="c", scopes=frozenset()), now=NOW).token
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["iat"], "=" in token) == (subject, int(NOW.timestamp()), False)
 
 
 async def test_what_is_not_known_is_left_out_and_every_token_has_its_own_id(ground: Ground) -> None:
@@ -132,7 +141,7 @@ async def test_a_token_never_outlives_its_session(ground: Ground, left: timedelt
     draft = ground.issuer.draft(subject="alice", client_id="gatepost", scopes=frozenset())
     issued = ground.issuer.issue(draft, now=NOW, not_after=NOW + left)
     claims = jwt.decode(issued.token, options={"verify_signature": False})
-    assert issued.expires_in == life
+    assert issued.expires_in == life.total_seconds()
     assert claims["exp"] <= (NOW + left).timestamp()
     assert claims["exp"] == int(NOW.timestamp()) + life.total_seconds()
 

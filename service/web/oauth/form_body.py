@@ -12,7 +12,7 @@ from service.protocol.form import Form, parse_form
 from service.web.edge import Rendered, Rendering
 from service.web.security import Gate
 from service.web.strict_body import check_content_type
-from service.web.watch import CALLER, Caller, person_calls
+from service.web.watch import CALLER, known_caller, person_calls
 
 FORM = b"application/x-www-form-urlencoded"
 _READ = "gatepost.form"
@@ -61,7 +61,7 @@ class SenderOf:
     def is_known(self, client_id: str, person: str | None) -> None:
         """Who looks on is told of this client, or of the person for whom it calls."""
         if person is None:
-            self._scope[CALLER] = Caller("client", client_id, client_id)
+            self._scope[CALLER] = known_caller("client", client_id, client_id)
         else:
             person_calls(self._scope, person, client_id)
 
@@ -87,8 +87,9 @@ class JsonAnswers:
 
     def __init__(self, *, secure: bool) -> None:
         fields = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
-        self._rendering = Rendering(fields, secure=secure)
+        self.of_text = Rendering(fields, secure=secure)
+        """A 200 with a document that is JSON already."""
 
     def __call__(self, document: Mapping[str, object]) -> Rendered:
         """A 200 with this document."""
-        return self._rendering(to_json(dict(document)))
+        return self.of_text(to_json(dict(document)))

@@ -1,0 +1,1 @@
+"""What `service/grants` makes of requests and of grants."""
