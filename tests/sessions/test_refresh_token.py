@@ -21,7 +21,7 @@ from tests.rooms import add_user, counted, refresh, sign_in
 from tests.servers.valkey import ValkeyServer
 
 KEY, OLD_KEY = MacKey(b"new!", token_bytes(32)), MacKey(b"old!", token_bytes(32))
-MINT = RefreshTokenMint([KEY, OLD_KEY])
+MINT, ANOTHER_WORKER = RefreshTokenMint([KEY, OLD_KEY]), RefreshTokenMint([KEY, OLD_KEY])
 TOKEN = RefreshToken(str(UUID(int=2**127 + 1)), str(UUID(int=2**126 + 5)), 7)
 TEXT = MINT.issue(TOKEN)
 tokens = st.builds(RefreshToken, st.uuids().map(str), st.uuids().map(str), st.integers(0, 2**32 - 1))
@@ -48,6 +48,27 @@ def test_what_was_issued_is_read_back_in_its_one_text_form(token: RefreshToken) 
     assert MINT.read(text) == token
     assert MINT.issue(token) == text
     assert len(text) == len(TEXT)
+    assert ANOTHER_WORKER.read(text) == token
+
+
+def test_of_each_family_the_last_one_that_was_made_here_is_known_and_all_others_are_read() -> None:
+    mint = RefreshTokenMint([KEY])
+    first, second = mint.issue(TOKEN), mint.issue(last := TOKEN._replace(generation=8))
+    assert mint.read(second) is last
+    assert mint.read(first) == TOKEN
+    assert mint.read(first) is not TOKEN
+    for place in range(len(second)):
+        for other in "Aé":
+            if second[place] != other:
+                refused(second[:place] + other + second[place + 1 :], mint)
+
+
+def test_no_more_than_a_bound_of_families_is_remembered() -> None:
+    mint = RefreshTokenMint([KEY])
+    made = [RefreshToken(TOKEN.user_id, str(UUID(int=number)), 0) for number in range(10_050)]
+    texts = [mint.issue(token) for token in made]
+    known = [mint.read(texts[number]) is made[number] for number in (0, 49, 50, 10_049)]
+    assert known == [False, False, True, True]
 
 
 def test_every_changed_bit_is_noticed() -> None:
