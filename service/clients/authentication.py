@@ -25,7 +25,7 @@ class KnownClients(Protocol):
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
 
-    def recall(self, client_id: str) -> Client | None:
+    def recall(self, client_id: str, *, now: datetime) -> Client | None:
         """The same from memory alone, and the same object until anything about the client has changed."""
 
 
@@ -83,7 +83,7 @@ class ClientAuthentication:
         if proved.until is not None and now >= proved.until:
             return False
         self._secrets.check_door(proved.client.id, address=sender.address, now=now, is_told=is_told)
-        if self._clients.recall(proved.client.id) is not proved.client:
+        if self._clients.recall(proved.client.id, now=now) is not proved.client:
             return False
         sender.is_known(proved.client.id, None)
         return True

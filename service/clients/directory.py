@@ -58,13 +58,13 @@ class ClientDirectory:
         self._now = now
         self._known: Bounded[str, _Known] = Bounded()
 
-    def recall(self, client_id: str) -> Client | None:
+    def recall(self, client_id: str, *, now: datetime) -> Client | None:
         """The client, when `find` would answer from memory alone; None says: ask it."""
         known = self._known.get(client_id)
         if known is None:
             return self._preset.get(client_id)
         client, until, version = known
-        if not self._feed.is_trusted or self._now() >= until:
+        if not self._feed.is_trusted or now >= until:
             return None
         if version != self._feed.revoked.version:  # something was revoked since: was it this?
             if not self._is_newest(client):
@@ -79,10 +79,10 @@ class ClientDirectory:
 
     async def find(self, client_id: str) -> Client | None:
         """By id, compared exactly; a disabled one too. Raises `StoreUnavailable`."""
-        known = self.recall(client_id)
+        now = self._now()
+        known = self.recall(client_id, now=now)
         if known is not None or not client_id.startswith(CLIENT_ID_PREFIX):
             return known
-        now = self._now()
         client = await self._clients.find(client_id)
         self._known.pop(client_id, None)
         if client is not None:

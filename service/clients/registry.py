@@ -158,7 +158,7 @@ class ClientRegistry:
 
     def recall(self, client_id: str, secret: str, *, now: datetime) -> Client | None:
         """The client, when `authenticate` would answer from memory alone; None says: ask it. Raises `InvalidClient`."""
-        client = self._directory.recall(client_id)
+        client = self._directory.recall(client_id, now=now)
         return None if client is None else _proved(client, secret, now)
 
     async def _locked(self, act: Act, client_id: str, within: frozenset[str] | None) -> Client:

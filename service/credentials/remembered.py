@@ -9,6 +9,7 @@ from service.bounded import Bounded
 from service.revocation.feed import RevocationFeed
 
 _LIFE = timedelta(minutes=1)
+_CLIENT, _API_KEY = RevocationKind.CLIENT, RevocationKind.API_KEY  # as in gatepost/revocation.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,10 @@ class RememberedCredentials:
 
     def _touched(self, standing: Standing) -> bool:
         revoked = self._revoked
-        if standing.kind is RevocationKind.CLIENT:
+        if standing.kind is _CLIENT:
             passed = revoked.client_epoch(standing.owner) > standing.epoch
         else:
             passed = revoked.user_epoch(standing.owner) > standing.epoch
         return (
-            passed
-            or revoked.secret_epoch(standing.holder) > standing.secret
-            or revoked.has(RevocationKind.API_KEY, standing.holder)
+            passed or revoked.secret_epoch(standing.holder) > standing.secret or revoked.has(_API_KEY, standing.holder)
         )

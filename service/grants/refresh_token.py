@@ -1,7 +1,6 @@
 """Trading a refresh token for its successor and a new access token (RFC 6749 §6, RFC 9700 §4.14.2)."""
 
 from datetime import datetime
-from functools import partial
 
 from service.clients.metadata import REFRESH_TOKEN
 from service.grants.person import OPENID, PersonTokens, Wanted
@@ -38,7 +37,9 @@ class RefreshTokenGrant:
         rotated = self._pairs.begin(presented, wanted.client, now=now)
         if rotated is None:
             return None
-        return rotated.then(partial(self._issue, wanted, now), partial(self._issue_in_time, wanted, now))
+        return rotated.then(
+            lambda found: self._issue(wanted, now, found), lambda found: self._issue_in_time(wanted, now, found)
+        )
 
     def _issue(self, wanted: Wanted, now: datetime, rotated: Rotated | Repeated) -> Issued | None:
         """The tokens, unless one of them tells of the person."""

@@ -39,7 +39,7 @@ class Terms(NamedTuple):
     idle: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rotated:
     """The generation was the current one: `generation` is the successor's."""
 
@@ -47,7 +47,7 @@ class Rotated:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Repeated:
     """The generation before the current one came again inside the grace window: the same successor once more."""
 

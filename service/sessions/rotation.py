@@ -6,7 +6,7 @@ changed) SQL is asked once, the family is stamped anew, and the engine decides a
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache
 
 import structlog
 
@@ -37,6 +37,8 @@ from service.tally import Tally
 _log = structlog.get_logger("gatepost.sessions")
 _outcomes = Tally("refresh_tokens", "Genuine refresh tokens that came, by what they led to", "outcome")
 _ATTEMPTS = 3
+_shared_terms = lru_cache(10_000)(Terms)
+"""The same ones again, as they are for most."""
 
 
 class Rotation:
@@ -87,7 +89,9 @@ class Rotation:
         outcome = self._families.begin(presented, terms)
         if outcome is None:
             return None
-        return outcome.then(partial(self._take, now), partial(self._settle, presented, now, idle, terms))
+        return outcome.then(
+            lambda found: self._take(now, found), lambda found: self._settle(presented, now, idle, terms, found)
+        )
 
     async def _settle(
         self, presented: RefreshToken, now: datetime, idle: timedelta | None, terms: Terms, outcome: Outcome
@@ -129,8 +133,8 @@ class Rotation:
     def _terms(self, presented: RefreshToken, client_id: str, idle: timedelta | None) -> Terms:
         if presented.generation >= MAX_GENERATION:
             raise InvalidGrant(detail="a family has no more generations")
-        epochs = self._revoked.user_epoch(presented.user_id), self._revoked.client_epoch(client_id)
-        return Terms(client_id, *epochs, self._grace, idle or self._idle)
+        epoch, client_epoch = self._revoked.user_epoch(presented.user_id), self._revoked.client_epoch(client_id)
+        return _shared_terms(client_id, epoch, client_epoch, self._grace, idle or self._idle)
 
     async def find_living(self, presented: RefreshToken, *, now: datetime) -> tuple[Family, datetime] | None:
         """The family of a token that would be traded in, and when that ends; None for one that would not, and for one

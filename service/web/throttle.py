@@ -19,7 +19,7 @@ from service.web.once import OncePerObject
 class KnownFigures(Protocol):
     """The clients, with the figures that some of them have."""
 
-    def recall(self, client_id: str) -> Client | None:
+    def recall(self, client_id: str, *, now: datetime) -> Client | None:
         """The client from memory alone, as it is; None says: ask `find`."""
 
     def last_known(self, client_id: str) -> Client | None:
@@ -67,7 +67,7 @@ class Policy:
         """Charge a request where a permit is at hand. False has changed nothing and says: `charge`. Raises
         `TooManyRequests`."""
         if caller.kind == "client":
-            client = self._clients.recall(caller.subject)
+            client = self._clients.recall(caller.subject, now=now)
             return client is not None and self.take_from(scope, client, now=now)
         return self._take(scope, self._find_account(caller), now)
 

@@ -42,7 +42,8 @@ async def test_while_the_ledger_is_away_a_client_keeps_the_figure_it_had_and_oth
     await policy.charge(scope, calls(known), now=now)
     assert figure(scope) == 500
 
-    monkeypatch.setattr(directory, "_now", lambda: now + timedelta(minutes=2))
+    later = now + timedelta(minutes=2)
+    monkeypatch.setattr(directory, "_now", lambda: later)
 
     async def away(*_: object) -> None:
         raise StoreUnavailable("sql")
@@ -51,8 +52,8 @@ async def test_while_the_ledger_is_away_a_client_keeps_the_figure_it_had_and_oth
     with pytest.raises(StoreUnavailable):
         await directory.find(known)
     for client_id, permits in ((known, 500), (unknown, 20)):
-        assert not policy.take(scope, calls(client_id), now=now)
-        await policy.charge(scope, calls(client_id), now=now)
+        assert not policy.take(scope, calls(client_id), now=later)
+        await policy.charge(scope, calls(client_id), now=later)
         assert figure(scope) == permits
 
 
