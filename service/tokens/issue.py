@@ -109,7 +109,7 @@ class AccessTokenIssuer:
         issued_at, life = _seconds(now - _EPOCH), draft.life
         if not_after is not None and now + life > not_after:
             life = not_after - now
-        seconds = _seconds(life)
+        seconds = max(_seconds(life), 0)
         jti = encode_segment(secrets.token_bytes(16))
         more = b'%b,"iat":%d,"exp":%d,"jti":"%b"}' % (draft.rest, issued_at, issued_at + seconds, jti)
         token = self._signer.sign_payload(draft.payload + encode_segment(more), typ="at+jwt", now=now)

@@ -135,7 +135,14 @@ async def test_what_is_not_known_is_left_out_and_every_token_has_its_own_id(grou
 
 
 @pytest.mark.parametrize(
-    ("left", "life"), [(2 * HOUR, HOUR), (HOUR, HOUR), (HOUR - SECOND, HOUR - SECOND), (0.9 * SECOND, 0 * SECOND)]
+    ("left", "life"),
+    [
+        (2 * HOUR, HOUR),
+        (HOUR, HOUR),
+        (HOUR - SECOND, HOUR - SECOND),
+        (0.9 * SECOND, 0 * SECOND),
+        (0 * SECOND, 0 * SECOND),
+    ],
 )
 async def test_a_token_never_outlives_its_session(ground: Ground, left: timedelta, life: timedelta) -> None:
     draft = ground.issuer.draft(subject="alice", client_id="gatepost", scopes=frozenset())
@@ -144,6 +151,15 @@ async def test_a_token_never_outlives_its_session(ground: Ground, left: timedelt
     assert issued.expires_in == life.total_seconds()
     assert claims["exp"] <= (NOW + left).timestamp()
     assert claims["exp"] == int(NOW.timestamp()) + life.total_seconds()
+
+
+async def test_a_session_that_has_just_ended_by_another_clock_leaves_a_token_no_time_and_not_less(
+    ground: Ground,
+) -> None:
+    draft = ground.issuer.draft(subject="alice", client_id="gatepost", scopes=frozenset())
+    issued = ground.issuer.issue(draft, now=NOW, not_after=NOW - 0.5 * SECOND)
+    claims = jwt.decode(issued.token, options={"verify_signature": False})
+    assert (issued.expires_in, claims["exp"] - claims["iat"]) == (0, 0)
 
 
 @pytest.mark.spec("RFC 9068 §3")

@@ -97,7 +97,7 @@ class Wire(asyncio.Protocol):
 
     def send(self, packed: bytes, count: int, tell: Told, took: Callable[[float], None] | None = None) -> None:
         """Send so many commands one after the other with nothing between. `tell` is called once, as the last reply is
-        read, and `took` before it with the seconds until then; both must be quick.
+        read, and `took` after it with the seconds until then; both must be quick.
 
         A command's own error is a reply. Raises `StoreUnavailable` when the wire is broken.
         """
@@ -179,15 +179,17 @@ class Wire(asyncio.Protocol):
         self._awaited.clear()
         self._unsent.clear()
         self._transport.abort()
-        self._on_broken(self, why)
-        for asked in unanswered:
-            self._tell(asked, StoreUnavailable("redis", detail=why))
+        try:
+            self._on_broken(self, why)
+        finally:
+            for asked in unanswered:
+                self._tell(asked, StoreUnavailable("redis", detail=why))
 
     def _tell(self, asked: _Asked, outcome: Outcome, answered_at: float | None = None) -> None:
         try:
+            asked.tell(outcome)
             if answered_at is not None and asked.took is not None:
                 asked.took(answered_at - asked.sent_at)
-            asked.tell(outcome)
         except Exception as error:  # whatever they make of it, others still wait for what comes here
             self._loop.call_exception_handler({"message": "a reply of redis was not taken", "exception": error})
 
